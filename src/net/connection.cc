@@ -1,0 +1,389 @@
+#include "net/connection.h"
+
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <ctime>
+
+#include "base/id.h"
+#include "base/log.h"
+#include "net/routes.h"
+
+namespace holdall::net {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Longer than a client's own idle time (a minute, commonly), so that it is the client who closes.
+constexpr auto kIdle = 75s;
+// A client that neither sends nor reads for so long is not coming back. Streams are exempt: a paused `logs
+// -f` is alive.
+constexpr auto kNoProgress = 60s;
+// Time for the client to read the answer before it learns that the rest of its request is unwanted.
+constexpr auto kLinger = 2s;
+
+// A stream is asked for more while less than this is unsent.
+constexpr std::size_t kMostUnsent = 64 << 10;
+// So that one client that sends or reads without end lets the others have their turn.
+constexpr int kMostReads = 16;
+constexpr int kMostPulls = 16;
+
+std::string http_date() {
+  std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  constexpr std::array kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  constexpr std::array kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                               "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  return fmt::format("{}, {:02} {} {} {:02}:{:02}:{:02} GMT", kDays[parts.tm_wday], parts.tm_mday,
+                     kMonths[parts.tm_mon], parts.tm_year + 1900, parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
+
+/// The caller's name for its request if it is one that can go into a log and a header, else a new one.
+std::string request_id(const http::Head& head) {
+  constexpr std::size_t kLongest = 128;
+  std::string_view given = head.find("X-Request-ID");
+  bool plain = std::all_of(given.begin(), given.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  return given.empty() || given.size() > kLongest || !plain ? random_id() : std::string(given);
+}
+
+bool may_have_body(int status) { return status >= 200 && status != 204 && status != 304; }
+
+}  // namespace
+
+Response run_handler(const Route& route, Request& request) {
+  try {
+    return route.handler(request);
+  } catch (const Error& error) {
+    if (error.kind() == Error::broken) log::error("http.handler", error.what());
+    return error_response(error);
+  } catch (const std::exception& error) {
+    log::error("http.handler", fmt::format("{} {}: {}", request.method, request.path, error.what()));
+    return error_response(Error(Error::broken, "internal error: the server's log says more"));
+  }
+}
+
+Connection::Connection(std::uint64_t id, Fd socket, const std::vector<Route>& routes,
+                       const ServerOptions& options, ConnectionOwner& owner)
+    : id_(id),
+      socket_(std::move(socket)),
+      routes_(routes),
+      options_(options),
+      owner_(owner),
+      peer_(peer(socket_)),
+      deadline_(BootClock::now() + kIdle) {}
+
+std::uint32_t Connection::interest() const {
+  std::uint32_t hang_up = hung_up_ ? 0U : std::uint32_t{EPOLLRDHUP};
+  if (unsent() || wants_turn_) return EPOLLOUT | hang_up;
+  bool reading = state_ == State::head || state_ == State::body || state_ == State::lingering;
+  return reading ? EPOLLIN | hang_up : hang_up;
+}
+
+void Connection::readable() {
+  if (state_ == State::lingering) return discard_input();
+  if ((state_ != State::head && state_ != State::body) || unsent()) return;
+  std::array<char, 16 << 10> buffer;
+  for (int i = 0; i < kMostReads && !finished() && !unsent(); ++i) {
+    if (state_ != State::head && state_ != State::body) return;
+    ssize_t got = recv(socket_.get(), buffer.data(), buffer.size(), 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EAGAIN) return;
+    if (got <= 0) end_of_input_ = true;
+    if (got > 0) {
+      if (in_.empty() || state_ == State::body) deadline_ = BootClock::now() + kNoProgress;
+      in_.append(buffer.data(), static_cast<std::size_t>(got));
+    }
+    progress();
+  }
+}
+
+void Connection::hung_up() {
+  hung_up_ = true;
+  // Nobody reads a stream any more; a plain answer is still sent, as the client may only have ended its own
+  // half.
+  if (state_ == State::streaming) enter(State::finished);
+}
+
+void Connection::stop() {
+  stopping_ = true;
+  keep_alive_ = false;
+  if (state_ == State::head || state_ == State::body) enter(State::closing);
+  progress();
+}
+
+void Connection::expire() {
+  if (BootClock::now() >= deadline_) enter(State::finished);
+}
+
+/// Goes on as far as it can without waiting.
+void Connection::progress() {
+  wants_turn_ = false;
+  for (int pulls = 0; flush();) {
+    switch (state_) {
+      case State::head:
+        if (!take_head()) return;
+        break;
+      case State::body:
+        if (!take_body()) return;
+        break;
+      case State::streaming:
+        wants_turn_ = pulls == kMostPulls;
+        if (wants_turn_ || !pull()) return;
+        ++pulls;
+        break;
+      case State::closing:
+        if (linger_ && !end_of_input_) shutdown(socket_.get(), SHUT_WR);
+        enter(linger_ && !end_of_input_ ? State::lingering : State::finished);
+        return;
+      case State::handling:
+      case State::lingering:
+      case State::finished: return;
+    }
+  }
+}
+
+bool Connection::flush() {
+  while (unsent()) {
+    ssize_t sent = send(socket_.get(), out_.data() + sent_, unsent(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno == EAGAIN) return false;
+    if (sent < 0) {
+      enter(State::finished);
+      return false;
+    }
+    sent_ += static_cast<std::size_t>(sent);
+    if (state_ != State::streaming) deadline_ = BootClock::now() + kNoProgress;
+  }
+  out_.clear();
+  if (out_.capacity() > kMostUnsent) out_.shrink_to_fit();
+  sent_ = 0;
+  return true;
+}
+
+bool Connection::take_head() {
+  http::Head head;
+  auto [result, reason] = http::parse_request(in_, head, http::kMaxHead, scanned_);
+  switch (result) {
+    case http::Result::complete: begin(head); return true;
+    case http::Result::incomplete:
+      scanned_ = in_.size();
+      if (end_of_input_ || stopping_) enter(State::finished);
+      return false;
+    case http::Result::bad:
+      forget_request();
+      refuse(Error(Error::invalid, fmt::format("malformed request: {}", reason)));
+      return true;
+    case http::Result::too_large:
+      constexpr int kHeadersTooLarge = 431;
+      forget_request();
+      refuse(Error(Error::invalid, "the request's head is too large"), kHeadersTooLarge);
+      return true;
+  }
+  return false;
+}
+
+void Connection::forget_request() {
+  request_ = {};
+  body_.reset();
+  request_id_ = random_id();
+  is_head_ = keep_alive_ = linger_ = false;
+}
+
+void Connection::begin(const http::Head& head) {
+  forget_request();
+  request_id_ = request_id(head);
+  is_head_ = head.method == "HEAD";
+  keep_alive_ = head.keep_alive && !stopping_;
+  chunked_ = head.minor >= 1;
+  request_.method = head.method;
+  request_.query = head.query;
+  request_.peer = peer_;
+  request_.headers.reserve(head.header_count + 1);
+  for (std::size_t i = 0; i < head.header_count; ++i) {
+    if (head.known[i] == http::Known::x_request_id) continue;
+    request_.headers.emplace_back(head.headers[i].name, head.headers[i].value);
+  }
+  request_.headers.emplace_back("X-Request-ID", request_id_);
+  bool wants_body = head.body != http::Body::none;
+  bool expects = head.expect_continue;
+  try {
+    request_.path = percent_decode(head.path);
+    Match match = find_route(routes_, head.method, head.path);
+    if (!match.route && !match.allow.empty()) {
+      constexpr int kMethodNotAllowed = 405;
+      Response answer = error_response(Error(
+          Error::invalid, fmt::format("{} is not for {}: use {}", head.method, request_.path, match.allow)));
+      answer.status = kMethodNotAllowed;
+      answer.headers.emplace_back("Allow", match.allow);
+      if (wants_body) keep_alive_ = false, linger_ = true;
+      in_.erase(0, head.size);
+      return respond(std::move(answer));
+    }
+    if (!match.route) throw Error(Error::missing, fmt::format("nothing is at {}", request_.path));
+    route_ = match.route;
+    request_.parameters = std::move(match.parameters);
+    if (wants_body) body_.emplace(head, options_.largest_body, options_.spool_dir);
+  } catch (const Error& error) {
+    if (wants_body) keep_alive_ = false, linger_ = true;
+    in_.erase(0, head.size);
+    return respond(error_response(error));
+  }
+  in_.erase(0, head.size);
+  scanned_ = 0;
+  if (!body_) return dispatch();
+  enter(State::body);
+  if (expects && in_.empty() && !body_->too_large()) out_ += "HTTP/1.1 100 Continue\r\n\r\n";
+}
+
+bool Connection::take_body() {
+  try {
+    in_.erase(0, body_->feed(in_));
+  } catch (const Error& error) {
+    refuse(error);
+    return true;
+  }
+  if (body_->too_large()) {
+    constexpr int kContentTooLarge = 413;
+    refuse(Error(Error::invalid, fmt::format("the body is larger than {} bytes", options_.largest_body)),
+           kContentTooLarge);
+    return true;
+  }
+  if (!body_->done()) {
+    if (end_of_input_) enter(State::finished);
+    return false;
+  }
+  request_.body = body_->take_memory();
+  request_.body_file = body_->take_file();
+  body_.reset();
+  dispatch();
+  return true;
+}
+
+void Connection::dispatch() {
+  enter(State::handling);
+  if (route_->inline_handler) return respond(run_handler(*route_, request_));
+  if (!owner_.dispatch(id_, *route_, std::move(request_))) {
+    respond(error_response(Error(Error::busy, "the server is overloaded: try again")));
+  }
+}
+
+/// An answer after which the connection cannot go on: where the next request would begin is not known.
+void Connection::refuse(const Error& error, int status) {
+  keep_alive_ = false;
+  linger_ = true;
+  Response answer = error_response(error);
+  if (status) answer.status = status;
+  respond(std::move(answer));
+}
+
+void Connection::answered(Response response) {
+  respond(std::move(response));
+  progress();
+}
+
+void Connection::respond(Response response) {
+  bool streams = response.stream && !is_head_ && may_have_body(response.status);
+  if (streams && !chunked_) keep_alive_ = false;
+  if (stopping_) keep_alive_ = false;
+  if (streams && hung_up_) return enter(State::finished);
+  write_head(response);
+  if (!streams) {
+    if (!is_head_ && may_have_body(response.status)) out_ += response.body;
+    end_of_answer();
+    return;
+  }
+  stream_ = std::move(response.stream);
+  enter(State::streaming);
+  try {
+    stream_->start(owner_.waker(id_));
+  } catch (const std::exception& error) {
+    log::error("http.stream", error.what());
+    keep_alive_ = false;
+    enter(State::closing);
+  }
+}
+
+void Connection::write_head(const Response& response) {
+  auto out = std::back_inserter(out_);
+  fmt::format_to(out, "HTTP/1.1 {} {}\r\nDate: {}\r\nX-Request-ID: {}\r\n", response.status,
+                 http::reason_phrase(response.status), http_date(), request_id_);
+  for (const auto& [name, value] : response.headers) fmt::format_to(out, "{}: {}\r\n", name, value);
+  if (may_have_body(response.status)) {
+    bool has_content = response.stream || !response.body.empty();
+    if (has_content) fmt::format_to(out, "Content-Type: {}\r\n", response.content_type);
+    if (!response.stream) fmt::format_to(out, "Content-Length: {}\r\n", response.body.size());
+    if (response.stream && chunked_) out_ += "Transfer-Encoding: chunked\r\n";
+  }
+  if (!keep_alive_) out_ += "Connection: close\r\n";
+  out_ += "\r\n";
+}
+
+/// What the source has; "" and on its way to the end when the source fails: the client sees its answer cut.
+std::optional<std::string> Connection::next_piece() {
+  try {
+    return stream_->next();
+  } catch (const std::exception& error) {
+    log::error("http.stream", error.what());
+    keep_alive_ = false;
+    enter(State::closing);
+    return "";
+  }
+}
+
+/// False: nothing came, and the source will call its waker.
+bool Connection::pull() {
+  bool got = false;
+  while (unsent() <= kMostUnsent) {
+    auto piece = next_piece();
+    if (!piece) {
+      if (chunked_) out_ += "0\r\n\r\n";
+      end_of_answer();
+      return true;
+    }
+    if (piece->empty()) break;
+    got = true;
+    if (chunked_) {
+      fmt::format_to(std::back_inserter(out_), "{:x}\r\n{}\r\n", piece->size(), *piece);
+    } else {
+      out_ += *piece;
+    }
+  }
+  // What the source had when the server was stopped has been sent; it gets no time to find more.
+  if (stopping_ && !got) enter(State::closing);
+  return got || state_ != State::streaming;
+}
+
+void Connection::end_of_answer() { enter(keep_alive_ ? State::head : State::closing); }
+
+void Connection::enter(State state) {
+  state_ = state;
+  if (state != State::streaming) stream_.reset();
+  switch (state) {
+    case State::head:
+      scanned_ = 0;
+      deadline_ = BootClock::now() + (in_.empty() && !unsent() ? kIdle : kNoProgress);
+      break;
+    case State::body:
+    case State::closing: deadline_ = BootClock::now() + kNoProgress; break;
+    case State::lingering: deadline_ = BootClock::now() + kLinger; break;
+    case State::handling:
+    case State::streaming:
+    case State::finished: deadline_ = Instant::max(); break;
+  }
+}
+
+void Connection::discard_input() {
+  std::array<char, 16 << 10> buffer;
+  for (int i = 0; i < kMostReads; ++i) {
+    ssize_t got = recv(socket_.get(), buffer.data(), buffer.size(), 0);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    if (got <= 0) return enter(State::finished);
+  }
+}
+
+}  // namespace holdall::net

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/time.h"
+#include "net/http.h"
+#include "net/socket.h"
+
+namespace holdall::net {
+
+/// A request as a handler sees it: the body has arrived whole, or stands in a file when it was larger than 1
+/// MiB.
+struct Request {
+  std::string method, path, query;  ///< path percent-decoded; query as sent
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;                     ///< up to 1 MiB
+  Fd body_file;                         ///< a larger body: an unlinked temporary file, at offset 0
+  Peer peer;                            ///< who, on a unix socket
+  std::vector<std::string> parameters;  ///< what the `*`s of the route's pattern matched
+
+  std::string_view header(std::string_view name) const;
+  std::optional<std::string> parameter(std::string_view name) const;  ///< of the query, decoded
+  Json json() const;                                                  ///< the body; throws `invalid`
+};
+
+/// What streams is pulled by the server's loop: `next` gives what there is now, "" for nothing yet, or
+/// nullopt at the end; it never blocks. After "" it is asked again once `wake` (given to `start`,
+/// thread-safe) was called. The loop stops asking while the client does not read; the source bounds what it
+/// queues meanwhile. Destroyed at once when the client has gone or the stream has ended; `wake` may still be
+/// called then. All but `wake` happens in the loop's thread.
+class StreamSource {
+ public:
+  virtual ~StreamSource() = default;
+  virtual void start(std::function<void()> wake) = 0;
+  virtual std::optional<std::string> next() = 0;
+};
+
+struct Response {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::unique_ptr<StreamSource> stream;  ///< when set, its bytes are the (chunked) body
+};
+
+Response json_response(const Json& value, int status = 200);
+/// {"error": {"kind": "conflict", "message": "..."}} with the kind's status.
+Response error_response(const Error& error);
+
+using Handler = std::function<Response(Request&)>;
+
+/// A row of a routes table. A pattern's segments are literal, or `*` for one segment that becomes a
+/// parameter:
+/// "/v1/apps/*/releases/*".
+struct Route {
+  std::string method, pattern;
+  Handler handler;
+  bool inline_handler = false;  ///< answers at once and uses no pool thread: health endpoints
+};
+
+struct ServerOptions {
+  std::size_t threads = 8;   ///< the most pool threads; started as they are needed
+  std::size_t queued = 256;  ///< requests waiting for a thread; beyond it 503
+  std::uint64_t largest_body = std::uint64_t{4} << 30;
+  std::string spool_dir = "/tmp";  ///< where larger bodies are kept
+};
+
+/// An HTTP/1.1 server: one loop (the thread that calls `run`) owns the connections, handlers are plain
+/// blocking code on a bounded pool. An Error out of a handler becomes its response; anything else a 500 that
+/// is logged.
+class Server {
+ public:
+  Server(std::vector<Route> routes, ServerOptions options);
+  ~Server();
+
+  void add_listener(Fd listener);  ///< before `run`
+  /// Until `stop`; then running handlers may finish for 5 s, what they answered is sent, streams that are not
+  /// at their end are cut off, and it returns. The destructor waits for handlers that are still running.
+  void run();
+  void stop();  ///< thread- and signal-safe
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace holdall::net
