@@ -1,0 +1,163 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+
+namespace holdall::app {
+
+/// What the user wrote, checked: one Compose project, every default filled in, every path absolute, nothing
+/// resolved that belongs to a server. The specification followed is docs/compose.md and the Compose
+/// Specification.
+
+enum class DependsOn : std::uint8_t { started, healthy, completed };
+
+struct Dependency {
+  DependsOn condition = DependsOn::started;
+  bool required = true;
+  bool operator==(const Dependency&) const = default;
+};
+
+struct Healthcheck {
+  std::vector<std::string> command;  ///< argv; CMD-SHELL comes as {"/bin/sh", "-c", text}; empty: disabled
+  std::chrono::nanoseconds interval{30'000'000'000}, timeout{30'000'000'000}, start_period{0},
+      start_interval{5'000'000'000};
+  int retries = 3;
+  bool operator==(const Healthcheck&) const = default;
+};
+
+struct Port {
+  std::string host_ip;          ///< empty: not written
+  std::uint16_t published = 0;  ///< 0: not published
+  std::uint16_t target = 0;
+  std::string protocol = "tcp";
+  std::string app_protocol;
+  bool operator==(const Port&) const = default;
+};
+
+struct Restart {
+  enum Policy : std::uint8_t { unset, no, always, on_failure, unless_stopped };
+  Policy policy = unset;
+  int most = 0;  ///< of on-failure:N; 0: no limit
+  bool operator==(const Restart&) const = default;
+};
+
+struct RouteRule {
+  std::string host, path = "/";
+  bool strip = false;
+  bool operator==(const RouteRule&) const = default;
+};
+
+/// `x-holdall.ready`.
+struct Ready {
+  std::string path;                  ///< HTTP GET of it, or
+  std::vector<std::string> command;  ///< an argv run in the instance
+  int status_from = 200, status_to = 399;
+  std::chrono::nanoseconds interval{250'000'000}, timeout{5'000'000'000};
+  std::optional<std::chrono::nanoseconds>
+      later_interval;  ///< after the watch; `interval` if written, else 10 s
+  bool operator==(const Ready&) const = default;
+};
+
+/// The file's `deploy.update_config`, as far as the process engine can honour it.
+struct Update {
+  std::chrono::nanoseconds monitor{10'000'000'000};
+  bool operator==(const Update&) const = default;
+};
+
+struct Service {
+  std::string name;
+  std::string image;               ///< as written; the process engine runs from the tree
+  std::filesystem::path context;   ///< absolute; empty: no build
+  std::vector<std::string> build;  ///< x-holdall.build
+  std::vector<std::string> entrypoint, command;
+  std::string working_dir;
+  std::map<std::string, std::string> environment;  ///< env_file merged in; unset bare names left out
+  std::map<std::string, Dependency> depends_on;
+  std::optional<Healthcheck> healthcheck;
+  Restart restart;
+  int stop_signal = 15;
+  std::chrono::nanoseconds stop_grace{10'000'000'000};
+  std::vector<Port> ports;
+  std::vector<std::uint16_t> expose;
+  std::vector<std::string> profiles;
+  int replicas = 1;
+  Update update;
+
+  // x-holdall
+  std::vector<RouteRule> routes;
+  std::optional<std::uint16_t> port;
+  std::optional<Ready> ready;
+  std::chrono::nanoseconds start_timeout{60'000'000'000}, drain_timeout{30'000'000'000},
+      hold_timeout{30'000'000'000};
+  std::optional<std::uint64_t> largest_body;
+  std::optional<std::chrono::nanoseconds> response_timeout;
+
+  bool operator==(const Service&) const = default;
+
+  /// Whether instances get a $PORT: a route, a published or exposed port, x-holdall.port or .ready with a
+  /// path say so.
+  bool has_port() const;
+};
+
+struct App {
+  std::string name;
+  std::map<std::string, Service> services;  ///< the active ones
+  std::vector<std::string> service_order;   ///< as the file lists them
+
+  bool operator==(const App&) const = default;
+};
+
+/// Service names, each after all it depends on; services with nothing between them stand in file order.
+std::vector<std::string> start_order(const App& app);
+
+struct LoadOptions {
+  std::vector<std::filesystem::path> files;  ///< -f; empty: discovered from `working_dir` upwards
+  std::filesystem::path working_dir;         ///< the caller's
+  std::optional<std::filesystem::path> project_dir;
+  std::vector<std::filesystem::path> env_files;    ///< --env-file
+  std::optional<std::string> project_name;         ///< -p
+  std::vector<std::string> profiles;               ///< --profile
+  std::map<std::string, std::string> environment;  ///< the caller's shell; empty in a release
+  bool release =
+      false;  ///< compose.yaml alone: no override, no `.env`, no shell; every unset variable is a problem
+  bool any_engine = false;  ///< the specification alone, as `config` prints it: leaves out what only the
+                            ///< process engine asks
+};
+
+struct Loaded {
+  App app;
+  Json model;  ///< normalised, in the shape of `docker compose config --format json`, x-* kept
+  std::map<std::string, Where> places;  ///< "services.web.environment.MOOD" -> where it was written
+  std::vector<Problem> warnings;
+  std::filesystem::path project_dir;
+};
+
+/// Reads and checks the files. Throws `invalid` with every problem of them, `missing` if there is no file.
+Loaded load(const LoadOptions& options);
+
+/// A normalised model as YAML, in the reference's own layout.
+std::string to_yaml(const Json& model);
+
+/// The typed value of a normalised model (`Loaded::model`): how a server reads what a client sends. Throws
+/// `invalid`.
+App parse_model(const Json& model);
+
+/// One file of a build context that `.dockerignore` leaves.
+struct ContextFile {
+  std::string path;  ///< relative, '/' between
+  bool operator==(const ContextFile&) const = default;
+};
+
+/// What `.dockerignore` (its own grammar: docs of `docker build`) leaves of a directory, sorted: files, links
+/// and directories. Throws `missing` if there is no such directory.
+std::vector<ContextFile> list_context(const std::filesystem::path& context);
+
+}  // namespace holdall::app

@@ -1,0 +1,91 @@
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "app/load.h"
+#include "base/files.h"
+
+using namespace holdall;
+using namespace holdall::app;
+namespace fs = std::filesystem;
+
+namespace {
+
+// Where we differ from the reference on purpose, and why.
+const std::map<std::string, std::string> kDifferent = {
+    {"restart-07", "the reference takes any word for a restart policy"},
+    {"model-x-ext", "the reference's JSON leaves out x- keys of services, which its YAML keeps"},
+};
+// Of 270. It may only grow: a key that is read no longer refuses its cases.
+constexpr int kEqual = 221;
+
+/// One case's files in memory, under the directory that the expectations name.
+struct World {
+  std::map<fs::path, std::string> files;
+
+  explicit World(const Json& test) {
+    for (const auto& [name, text] : test.at("files").members()) files[root(test) / name] = text.string();
+  }
+  static fs::path root(const Json& test) { return fs::path("/rules") / test.at("name").string(); }
+
+  ReadFile reader() const {
+    return [this](const fs::path& path) -> std::optional<std::string> {
+      auto found = files.find(path);
+      return found == files.end() ? std::nullopt : std::optional(found->second);
+    };
+  }
+};
+
+LoadOptions options_of(const Json& test) {
+  LoadOptions options;
+  options.any_engine = true;
+  options.working_dir = (World::root(test) / test.at("cwd").string()).lexically_normal();
+  options.environment = {{"HOME", "/home/user"}, {"PATH", "/usr/bin:/bin"}};
+  for (const auto& [name, value] : test.at("env").members()) options.environment[name] = value.string();
+  const Json::Array& args = test.at("args").items();
+  for (std::size_t i = 0; i + 1 < args.size(); i += 2) {
+    const std::string &flag = args[i].string(), &value = args[i + 1].string();
+    if (flag == "-f") options.files.emplace_back(value);
+    if (flag == "-p") options.project_name = value;
+    if (flag == "--profile") options.profiles.push_back(value);
+    if (flag == "--env-file") options.env_files.emplace_back(value);
+    if (flag == "--project-directory") options.project_dir = value;
+  }
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("small cases give what Docker Compose prints, or are refused for a key that is not read yet") {
+  Json cases = Json::parse(read_file(fs::path(__FILE__).parent_path() / "../../tests/compose/cases.json"));
+  int equal = 0, not_yet = 0;
+  for (const Json& test : cases.items()) {
+    const std::string& name = test.at("name").string();
+    INFO(name);
+    if (kDifferent.contains(name)) continue;
+    try {
+      Loaded loaded = load_from(options_of(test), World(test).reader());
+      CHECK_MESSAGE(test.at("ok").boolean(), name << " is accepted, and the reference rejects it");
+      if (test.at("ok").boolean()) {
+        CHECK_MESSAGE(loaded.model == test.at("project"), name << "\n" << loaded.model.pretty());
+        CHECK_MESSAGE(to_yaml(loaded.model).starts_with("name: "), name);
+      }
+      ++equal;
+    } catch (const Error& error) {
+      if (!test.at("ok").boolean()) {
+        ++equal;
+        continue;
+      }
+      CHECK_MESSAGE(std::string(error.what()).find(" is refused: ") != std::string::npos,
+                    name << ": " << error.what());
+      ++not_yet;
+    }
+  }
+  MESSAGE(fmt::format("{} equal, {} refused for a key that is not read yet, {} different on purpose", equal,
+                      not_yet, kDifferent.size()));
+  CHECK(equal >= kEqual);
+}

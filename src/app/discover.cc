@@ -1,0 +1,188 @@
+#include "app/discover.h"
+
+#include <array>
+
+#include <fmt/format.h>
+
+#include "app/dotenv.h"
+
+namespace holdall::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array kNames = {"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"};
+constexpr std::array kOverrides = {"compose.override.yml", "compose.override.yaml",
+                                   "docker-compose.override.yml", "docker-compose.override.yaml"};
+
+fs::path absolute(const fs::path& path, const fs::path& base) { return (base / path).lexically_normal(); }
+
+/// The directory of `path` itself, without a slash at its end.
+fs::path directory(const fs::path& path) {
+  fs::path normal = path.lexically_normal();
+  return normal.has_filename() || normal == normal.root_path() ? normal : normal.parent_path();
+}
+
+std::vector<fs::path> present(const fs::path& directory, const auto& names, const ReadFile& read) {
+  std::vector<fs::path> found;
+  for (const char* name : names) {
+    if (read(directory / name)) found.push_back(directory / name);
+  }
+  return found;
+}
+
+/// The nearest directory, from `start` upwards, with a file of one of the four names.
+std::optional<fs::path> find_project(const fs::path& start, const ReadFile& read) {
+  for (fs::path at = directory(start);; at = at.parent_path()) {
+    if (!present(at, kNames, read).empty()) return at;
+    if (at == at.parent_path()) return std::nullopt;
+  }
+}
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::size_t begin = 0;
+  while (begin <= text.size()) {
+    std::size_t end = std::min(text.find(separator, begin), text.size());
+    if (end > begin) parts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+/// `.env` of the project's directory, or the files of --env-file: the shell wins over them, a later over an
+/// earlier.
+void read_env_files(const LoadOptions& options, const ReadFile& read, Sources& sources, Findings& findings) {
+  std::map<std::string, std::string> variables;
+  auto shell = [&](const std::string& name) -> std::optional<std::string> {
+    auto found = options.environment.find(name);
+    return found == options.environment.end() ? std::nullopt : std::optional(found->second);
+  };
+  auto read_one = [&](const fs::path& path, bool required) {
+    auto bytes = read(path);
+    std::string name = shown(path, sources.project_dir);
+    if (bytes) {
+      parse_dotenv(*bytes, DotenvFormat::compose, name, shell, variables, findings);
+    } else if (required) {
+      findings.refuse({name, 0, 0}, "no such env file", "it is named by --env-file");
+    }
+  };
+  if (options.env_files.empty()) {
+    read_one(sources.project_dir / ".env", false);
+  } else {
+    for (const fs::path& file : options.env_files) read_one(absolute(file, options.working_dir), true);
+  }
+  sources.variables = options.environment;
+  sources.variables.insert(variables.begin(), variables.end());
+}
+
+/// The files that were found rather than named, with the override that goes with them.
+void use_found(const LoadOptions& options, const ReadFile& read, Sources& sources, Findings& findings) {
+  std::vector<fs::path> names = present(sources.project_dir, kNames, read);
+  if (names.empty()) {
+    throw Error(Error::missing,
+                fmt::format("no compose file: none of {} is in {} or above it; write one, or name it with -f",
+                            fmt::join(kNames, ", "), options.working_dir.string()));
+  }
+  sources.files = {names.front()};
+  std::string first = shown(names.front(), sources.project_dir);
+  if (names.size() > 1) {
+    findings.warn({first, 0, 0},
+                  fmt::format("is read, and {} beside it is not", names[1].filename().string()),
+                  "remove one of them, or name the right one with -f");
+  }
+  if (options.release) return;
+  std::vector<fs::path> overrides = present(sources.project_dir, kOverrides, read);
+  if (!overrides.empty()) sources.files.push_back(overrides.front());
+}
+
+bool is_normal_name(const std::string& name) {
+  auto letter_or_digit = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  if (name.empty() || !letter_or_digit(name[0])) return false;
+  for (char c : name) {
+    if (!letter_or_digit(c) && c != '-' && c != '_') return false;
+  }
+  return true;
+}
+
+std::string normalise(std::string_view text) {
+  std::string name;
+  for (char c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+    bool kept = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || ((c == '-' || c == '_') && !name.empty());
+    if (kept) name += c;
+  }
+  return name;
+}
+
+}  // namespace
+
+std::string shown(const fs::path& file, const fs::path& project_dir) {
+  fs::path relative = file.lexically_relative(project_dir);
+  return relative.empty() || relative.begin()->string() == ".." ? file.string() : relative.string();
+}
+
+Sources discover(const LoadOptions& options, const ReadFile& read, Findings& findings) {
+  Sources sources;
+  std::vector<fs::path> named = options.files;
+  auto name_files = [&](const std::map<std::string, std::string>& variables) {
+    auto found = variables.find("COMPOSE_FILE");
+    if (!named.empty() || found == variables.end()) return;
+    auto separator = variables.find("COMPOSE_PATH_SEPARATOR");
+    char by = separator == variables.end() || separator->second.empty() ? ':' : separator->second[0];
+    for (const std::string& file : split(found->second, by)) named.emplace_back(file);
+  };
+  name_files(options.environment);
+
+  if (options.project_dir) {
+    sources.project_dir = directory(absolute(*options.project_dir, options.working_dir));
+  } else if (!named.empty()) {
+    sources.project_dir = absolute(named.front(), options.working_dir).parent_path();
+  } else {
+    sources.project_dir = find_project(options.working_dir, read).value_or(directory(options.working_dir));
+  }
+  if (!options.release || !options.env_files.empty()) read_env_files(options, read, sources, findings);
+  name_files(sources.variables);
+
+  if (named.empty()) {
+    use_found(options, read, sources, findings);
+  } else {
+    for (const fs::path& file : named) sources.files.push_back(absolute(file, options.working_dir));
+    if (!options.project_dir) sources.project_dir = sources.files.front().parent_path();
+  }
+
+  sources.profiles = options.profiles;
+  auto profiles = sources.variables.find("COMPOSE_PROFILES");
+  if (sources.profiles.empty() && profiles != sources.variables.end())
+    sources.profiles = split(profiles->second, ',');
+  return sources;
+}
+
+std::string project_name(const LoadOptions& options, const Sources& sources, const std::string& written,
+                         Findings& findings) {
+  std::string given = options.project_name.value_or("");
+  auto variable = sources.variables.find("COMPOSE_PROJECT_NAME");
+  if (given.empty() && variable != sources.variables.end()) given = variable->second;
+  if (!given.empty()) {
+    if (!is_normal_name(given)) {
+      findings.refuse(
+          {},
+          fmt::format("'{}' is no project name: it must be lower-case letters, digits, '-' and '_', and "
+                      "begin with a letter or a digit",
+                      given),
+          fmt::format("try '{}'", normalise(given)));
+    }
+    return given;
+  }
+  std::string name = normalise(written);
+  if (name.empty()) name = normalise(sources.project_dir.filename().string());
+  if (name.empty()) {
+    findings.refuse({},
+                    fmt::format("the directory's name '{}' gives no project name",
+                                sources.project_dir.filename().string()),
+                    "write 'name: my-app' at the top of the file, or give -p");
+  }
+  return name;
+}
+
+}  // namespace holdall::app

@@ -1,0 +1,186 @@
+#include "app/load.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include <fmt/format.h>
+
+#include "app/canonical.h"
+#include "app/interpolate.h"
+#include "app/merge.h"
+#include "app/model.h"
+#include "app/node_json.h"
+#include "app/normalise.h"
+#include "app/yaml.h"
+#include "base/files.h"
+
+namespace holdall::app {
+namespace {
+
+namespace fs = std::filesystem;
+using Kind = Node::Kind;
+
+/// Where the nearest thing that somebody wrote stands: the path's own place, or that of what holds it.
+Where place_of(std::string path, const std::map<std::string, Where>& places) {
+  while (true) {
+    if (auto found = places.find(path); found != places.end()) return found->second;
+    std::size_t dot = path.rfind('.');
+    if (dot == std::string::npos) return {};
+    path.erase(dot);
+  }
+}
+
+std::vector<Node> read_documents(const Sources& sources, const ReadFile& read, Findings& findings) {
+  std::vector<Node> documents;
+  for (const fs::path& file : sources.files) {
+    std::string name = shown(file, sources.project_dir);
+    auto bytes = read(file);
+    if (!bytes) throw Error(Error::missing, fmt::format("there is no file {}", file.string()));
+    int before = findings.misshapen;
+    std::vector<Node> found = parse_yaml(*bytes, name, findings);
+    std::erase_if(found, [](const Node& node) { return node.is(Kind::null); });
+    if (found.empty() && findings.misshapen == before) findings.misshape({name, 0, 0}, "the file is empty");
+    for (Node& node : found) {
+      if (node.is(Kind::mapping)) {
+        documents.push_back(std::move(node));
+      } else {
+        findings.misshape(node.where,
+                          fmt::format("a compose file is a mapping, and this is {}", describe(node.kind)));
+      }
+    }
+  }
+  return documents;
+}
+
+/// `name:` of the last document that has one, interpolated before the rest so that the rest can use it.
+std::string written_name(const std::vector<Node>& documents, const Lookup& variables) {
+  std::string name;
+  for (const Node& document : documents) {
+    const Node* node = document.find("name");
+    if (!node || !node->is(Kind::string)) continue;
+    Substituted result = substitute(node->text, variables, [](const std::string&) {});
+    if (result.error.empty()) name = result.text;
+  }
+  return name;
+}
+
+void report_unset(const Unset& unset, bool release, Findings& findings) {
+  std::vector<std::string> names;
+  for (const auto& [name, places] : unset) {
+    if (release) {
+      for (const Where& place : places) {
+        findings.refuse(
+            place, fmt::format("variable {} is not set, and has no default", name),
+            fmt::format("write ${{{}:-default}}; a release sees neither .env nor anybody's shell", name));
+      }
+    }
+    names.push_back(fmt::format("{} ({})", name, text(places.front())));
+  }
+  if (!names.empty() && !release) {
+    findings.warn({}, fmt::format("not set, so empty: {}", fmt::join(names, ", ")),
+                  "set them in .env or in the shell, or give each a default: ${NAME:-default}");
+  }
+}
+
+void report_faults(const std::vector<Fault>& faults, const std::map<std::string, Where>& places,
+                   Findings& findings) {
+  for (const Fault& fault : faults) {
+    findings.refuse(place_of(fault.path, places), fmt::format("{} {}", fault.path, fault.what), fault.hint);
+  }
+}
+
+void warn_of_empty_trees(const App& app, const std::map<std::string, Where>& places, Findings& findings) {
+  for (const std::string& name : app.service_order) {
+    if (!app.services.at(name).context.empty()) continue;
+    findings.warn(
+        place_of(fmt::format("services.{}.image", name), places),
+        fmt::format(
+            "services.{} has an image and no build: its command runs from an empty directory, with the "
+            "programs of this machine",
+            name),
+        "write 'build: .' to run it from this directory");
+  }
+}
+
+/// In the order of the files and of their lines; once each.
+void put_in_order(std::vector<Problem>& problems, const Sources& sources) {
+  std::map<std::string, int> position;
+  for (const fs::path& file : sources.files)
+    position.emplace(shown(file, sources.project_dir), position.size() + 1);
+  std::ranges::sort(problems, [&](const Problem& a, const Problem& b) {
+    auto rank = [&](const Where& where) {
+      return std::tuple(position[where.file], where.line, where.column);
+    };
+    return std::tuple(rank(a.where), a.what) < std::tuple(rank(b.where), b.what);
+  });
+  problems.erase(std::unique(problems.begin(), problems.end()), problems.end());
+}
+
+}  // namespace
+
+Loaded load_from(const LoadOptions& options, const ReadFile& read) {
+  Findings findings;
+  Sources sources = discover(options, read, findings);
+  Lookup variables = [&](const std::string& name) -> std::optional<std::string> {
+    auto found = sources.variables.find(name);
+    return found == sources.variables.end() ? std::nullopt : std::optional(found->second);
+  };
+
+  std::vector<Node> documents = read_documents(sources, read, findings);
+  std::string name = project_name(options, sources, written_name(documents, variables), findings);
+  sources.variables["COMPOSE_PROJECT_NAME"] = name;
+
+  Unset unset;
+  Node root = Node::empty(Kind::mapping,
+                          {sources.files.empty() ? "" : shown(sources.files[0], sources.project_dir), 0, 0});
+  for (Node& document : documents) {
+    interpolate(document, variables, unset, findings);
+    make_canonical(document, findings);
+    merge(root, std::move(document), findings);
+  }
+  check_nulls(root, findings);
+  report_unset(unset, options.release, findings);
+  normalise(root, {sources, read, name, variables, options.release}, findings);
+
+  Loaded loaded;
+  loaded.project_dir = sources.project_dir;
+  loaded.places = places_of(root);
+  Json model = to_json(root, findings);
+  // Over a tree with holes in it every further fault might be one of the hole.
+  if (findings.misshapen == 0 && !findings.incomplete) {
+    std::vector<Fault> faults;
+    loaded.app = read_model(model, faults);
+    if (!options.any_engine && faults.empty()) {
+      check_process_engine(loaded.app, model, faults);
+      warn_of_empty_trees(loaded.app, loaded.places, findings);
+    }
+    report_faults(faults, loaded.places, findings);
+  }
+  put_in_order(findings.problems, sources);
+  put_in_order(findings.warnings, sources);
+  throw_if_any(findings.problems);
+  loaded.model = map_strings(model, escape_dollars);
+  loaded.warnings = std::move(findings.warnings);
+  return loaded;
+}
+
+Loaded load(const LoadOptions& options) {
+  return load_from(options, [](const fs::path& path) -> std::optional<std::string> {
+    std::error_code error;
+    if (fs::is_directory(path, error)) return std::nullopt;
+    return read_file_if_exists(path);
+  });
+}
+
+App parse_model(const Json& model) {
+  std::vector<Fault> faults;
+  Json plain = map_strings(model, unescape_dollars);
+  App app = read_model(plain, faults);
+  if (faults.empty()) check_process_engine(app, plain, faults);
+  std::vector<Problem> problems;
+  for (const Fault& fault : faults) problems.push_back({{}, fault.path + " " + fault.what, fault.hint});
+  throw_if_any(problems);
+  return app;
+}
+
+}  // namespace holdall::app

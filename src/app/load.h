@@ -1,0 +1,11 @@
+#pragma once
+
+#include "app/app.h"
+#include "app/discover.h"
+
+namespace holdall::app {
+
+/// `load` over any source of files: the whole reader, without the disk.
+Loaded load_from(const LoadOptions& options, const ReadFile& read);
+
+}  // namespace holdall::app

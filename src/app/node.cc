@@ -1,0 +1,78 @@
+#include "app/node.h"
+
+#include <algorithm>
+
+namespace holdall::app {
+
+const Node* Node::find(std::string_view key) const {
+  auto at = std::ranges::find(members, key, &Member::key);
+  return at == members.end() ? nullptr : &at->value;
+}
+
+Node* Node::find(std::string_view key) {
+  return const_cast<Node*>(static_cast<const Node*>(this)->find(key));
+}
+
+void Node::erase(std::string_view key) {
+  std::erase_if(members, [&](const Member& member) { return member.key == key; });
+}
+
+void Node::set(std::string_view key, Node value) {
+  Where where = value.where;
+  auto at = std::ranges::find(members, key, &Member::key);
+  if (at == members.end()) {
+    members.push_back({std::string(key), std::move(where), std::move(value)});
+  } else {
+    *at = {std::string(key), std::move(where), std::move(value)};
+  }
+}
+
+Node Node::string(std::string text, Where where) {
+  Node node;
+  node.kind = Kind::string;
+  node.text = std::move(text);
+  node.where = std::move(where);
+  return node;
+}
+
+Node Node::of(std::int64_t value, Where where) {
+  Node node;
+  node.kind = Kind::integer;
+  node.integer = value;
+  node.real = static_cast<double>(value);
+  node.text = std::to_string(value);
+  node.where = std::move(where);
+  return node;
+}
+
+Node Node::of(bool value, Where where) {
+  Node node;
+  node.kind = Kind::boolean;
+  node.integer = value;
+  node.text = value ? "true" : "false";
+  node.where = std::move(where);
+  return node;
+}
+
+Node Node::empty(Kind kind, Where where) {
+  Node node;
+  node.kind = kind;
+  node.where = std::move(where);
+  return node;
+}
+
+std::string_view describe(Node::Kind kind) {
+  switch (kind) {
+    case Node::Kind::null: return "nothing";
+    case Node::Kind::boolean: return "a boolean";
+    case Node::Kind::integer: return "an integer";
+    case Node::Kind::real: return "a number";
+    case Node::Kind::timestamp: return "a date";
+    case Node::Kind::string: return "a string";
+    case Node::Kind::sequence: return "a list";
+    case Node::Kind::mapping: return "a mapping";
+  }
+  return "";
+}
+
+}  // namespace holdall::app

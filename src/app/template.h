@@ -1,0 +1,29 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace holdall::app {
+
+/// The value of a variable; nothing when it is not set.
+using Lookup = std::function<std::optional<std::string>(const std::string& name)>;
+
+struct Substituted {
+  std::string text;
+  std::string error;  ///< empty: it went well; else what is wrong, and `text` means nothing
+};
+
+/// Replaces `$X`, `${X}`, `${X:-w}`, `${X-w}`, `${X:?m}`, `${X?m}`, `${X:+w}` and `${X+w}`, w and m being
+/// templates themselves; `$$` is a dollar sign, and so is one before anything that is no name. `unset` is
+/// called with each name that has no value and no default, and so became nothing. A result over 1 MiB and
+/// more than 100 levels are errors.
+Substituted substitute(std::string_view text, const Lookup& lookup,
+                       const std::function<void(const std::string& name)>& unset);
+
+/// `text` as a template that stands for it: every `$` doubled.
+std::string escape_dollars(std::string_view text);
+std::string unescape_dollars(std::string_view text);
+
+}  // namespace holdall::app
