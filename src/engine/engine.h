@@ -1,0 +1,148 @@
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/id.h"
+#include "base/subprocess.h"
+#include "base/time.h"
+#include "net/address.h"
+
+namespace holdall::engine {
+
+/// All that an engine needs to run one instance, every name resolved. A value; it knows no Compose and no
+/// releases.
+struct Workload {
+  std::string app, service;          ///< display names, for HOLDALL_APP, logs and errors
+  Digest artefact;                   ///< the tree it runs from
+  std::vector<std::string> command;  ///< argv, never empty
+  std::map<std::string, std::string>
+      environment;          ///< declared, and HOLDALL_*; per-instance names are added by the engine
+  std::string working_dir;  ///< absolute, or relative to the artefact; empty: the artefact
+  int stop_signal = 15;
+  std::chrono::milliseconds stop_grace{10'000};  ///< from the stop signal to SIGKILL of the whole tree
+
+  bool operator==(const Workload&) const = default;
+};
+
+/// One instance as the caller wants it. The caller has committed its id before it passes it here.
+struct Member {
+  InstanceId id;
+  int slot = 1;            ///< `web.1`: the display name's number, and HOLDALL_INSTANCE
+  std::uint16_t port = 0;  ///< its $PORT; 0: it has none
+
+  bool operator==(const Member&) const = default;
+};
+
+/// Instances of one workload. Which members there are is desired state; a member is started once, never
+/// again.
+struct Group {
+  GroupId id;
+  Workload workload;
+  std::vector<Member> members;
+};
+
+enum class State : std::uint8_t {
+  starting,  ///< its shim is being made
+  running,
+  stopping,  ///< stop signal sent
+  exited,    ///< `exit` or `failure` says how
+};
+
+struct Instance {
+  InstanceId id;
+  GroupId group;
+  int slot = 0;
+  State state = State::starting;
+  net::Address address;             ///< where the router reaches it; port 0: it has none
+  std::optional<Instant> executed;  ///< when its program was executed (BOOTTIME)
+  std::optional<Exit> exit;
+  std::string failure;  ///< it never ran, or nobody knows how it ended: why, in words
+};
+
+struct Listener {
+  net::Address address;
+  bool operator==(const Listener&) const = default;
+};
+
+struct Capabilities {
+  bool restarts_by_itself = false;
+  bool probes_by_itself = false;
+  bool moves_between_nodes = false;
+  bool address_per_instance = false;
+};
+
+/// Where instances run. Level-triggered: `apply` says what should be, `observe` what is; every call is
+/// idempotent and may be repeated after a crash. Called from one thread at a time, but for `prepare`, `exec`,
+/// `find` and `listeners`, which are thread-safe. An engine that does not answer throws `busy`, naming it and
+/// the remedy.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  virtual Capabilities capabilities() const = 0;
+
+  /// Makes the artefact of a source tree: a read-only, content-addressed copy, after `build` (an argv; may be
+  /// empty) ran in it. `source` is consumed (moved or deleted). The same content gives the same digest and
+  /// keeps the first copy.
+  virtual Digest prepare(const std::filesystem::path& source, const std::vector<std::string>& build,
+                         Deadline deadline) = 0;
+  virtual bool has(const Digest& artefact) const = 0;
+  /// Deletes every artefact that is not in `kept` and was not prepared within the last hour: the release that
+  /// names it may not be recorded yet.
+  virtual void keep_artefacts(const std::vector<Digest>& kept) = 0;
+
+  /// Starts the members that never were started and stops the group's instances that are no members, without
+  /// waiting for either. A member that has exited is left as it is. Throws only when nothing could be done at
+  /// all; what goes wrong with one instance is its state `exited` with a `failure`.
+  virtual void apply(const Group& group) = 0;
+  void remove(const GroupId& group) { apply(Group{group, {}, {}}); }
+
+  /// All instances of all groups, those that a former control started included. An instance that was stopped
+  /// vanishes once its whole tree is gone and its output is on the disk; a member that exited stays until it
+  /// is no member.
+  virtual std::vector<Instance> observe() = 0;
+
+  /// A descriptor that polls readable when `observe` would say something new.
+  virtual int changes() const = 0;
+
+  /// Runs argv where the instance runs: its namespaces, environment, working directory.
+  virtual Output exec(const InstanceId& id, const std::vector<std::string>& argv, Deadline deadline) = 0;
+
+  /// The TCP sockets on which processes of the instance listen now.
+  virtual std::vector<Listener> listeners(const InstanceId& id) const = 0;
+
+  /// A port for a new member's $PORT. Not in `taken`, and nobody listens on it.
+  virtual std::uint16_t free_port(const std::vector<std::uint16_t>& taken) = 0;
+};
+
+/// Read ends of output pipes outlive shim and control when somebody else keeps them too: the serve parent.
+class PipeKeeper {
+ public:
+  virtual ~PipeKeeper() = default;
+  /// Keeps duplicates of both read ends until `drop`.
+  virtual void keep(const InstanceId& id, const Fd& out, const Fd& err) = 0;
+  /// The kept ends, if there are any.
+  virtual std::optional<std::pair<Fd, Fd>> take(const InstanceId& id) = 0;
+  virtual void drop(const InstanceId& id) = 0;
+};
+
+/// The engine that needs nothing installed: a shim and a process tree for each instance
+/// (docs/formats/shim.md).
+struct ProcessEngineOptions {
+  std::filesystem::path state;  ///< artefacts/, logs/, bin/ are kept here
+  std::filesystem::path run;    ///< i/<id>/ are made here
+};
+std::unique_ptr<Engine> make_process_engine(ProcessEngineOptions options, PipeKeeper& keeper,
+                                            const Clock& clock);
+
+}  // namespace holdall::engine

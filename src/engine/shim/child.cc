@@ -1,0 +1,87 @@
+#include "engine/shim/child.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+namespace holdall::engine {
+namespace {
+
+const char* value_of(char** environment, const char* name) {
+  std::size_t length = std::strlen(name);
+  for (; *environment; ++environment) {
+    if (std::strncmp(*environment, name, length) == 0 && (*environment)[length] == '=') {
+      return *environment + length + 1;
+    }
+  }
+  return nullptr;
+}
+
+void reset_signals() {
+  // An ignored signal stays ignored through exec, and the program did not ask for that.
+  struct sigaction standard{};
+  standard.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal) sigaction(signal, &standard, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+/// As execvp looks: the first entry that can be executed; a directory that may not be searched counts only
+/// when nothing else is found. Sets errno.
+void execute_on_path(const Spec& spec) {
+  const char* program = spec.argv[0];
+  const char* path = value_of(spec.environment, "PATH");
+  int error = ENOENT;
+  for (const char* entry = path ? path : ""; *entry;) {
+    const char* end = std::strchr(entry, ':');
+    auto length = static_cast<int>(end ? end - entry : static_cast<long>(std::strlen(entry)));
+    char candidate[PATH_MAX];
+    int written = std::snprintf(candidate, sizeof candidate, "%.*s/%s", length, entry, program);
+    if (length > 0 && written < static_cast<int>(sizeof candidate)) {
+      execve(candidate, spec.argv, spec.environment);
+      if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) return;
+      if (errno == EACCES) error = EACCES;
+    }
+    entry = end ? end + 1 : entry + length;
+  }
+  errno = error;
+}
+
+}  // namespace
+
+const char* words(int error) {
+  const char* text = strerrordesc_np(error);
+  return text ? text : "unknown error";
+}
+
+void become(const Spec& spec, char* reason, std::size_t size) {
+  if (chdir(spec.working_dir) != 0) {
+    std::snprintf(reason, size, "cannot enter %s: %s", spec.working_dir, words(errno));
+    return;
+  }
+  reset_signals();
+  // The caller's own report must survive a failure, so descriptors end with the exec and not before it.
+  close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+
+  const char* program = spec.argv[0];
+  if (!std::strchr(program, '/')) {
+    execute_on_path(spec);
+    const char* where = errno == ENOENT ? " (looked for on its PATH)" : "";
+    std::snprintf(reason, size, "cannot execute %s: %s%s", program, words(errno), where);
+    return;
+  }
+  execve(program, spec.argv, spec.environment);
+  int error = errno;
+  bool no_interpreter = error == ENOENT && access(program, F_OK) == 0;
+  std::snprintf(reason, size, "cannot execute %s: %s", program,
+                no_interpreter ? "the interpreter that its first line names does not exist" : words(error));
+}
+
+}  // namespace holdall::engine

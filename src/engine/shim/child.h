@@ -1,0 +1,15 @@
+#pragma once
+
+#include "engine/shim/spec.h"
+
+namespace holdall::engine {
+
+/// The words of an errno; those of `strerror` without its locales.
+const char* words(int error);
+
+/// Becomes the program that `spec` names, in this process: its working directory, exactly its environment,
+/// found through its PATH, with no signal blocked or ignored, every descriptor over 2 closed. Returns only if
+/// that failed, having written why to `reason` ("cannot execute app.py: No such file or directory").
+void become(const Spec& spec, char* reason, std::size_t size);
+
+}  // namespace holdall::engine

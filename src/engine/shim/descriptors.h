@@ -1,0 +1,22 @@
+#pragma once
+
+namespace holdall::engine {
+
+/// The numbers under which control hands a shim what it needs (docs/formats/shim.md). Frozen with protocol 1.
+enum : int {
+  kSpecFd = 3,       ///< memfd with the specification
+  kLockFd = 4,       ///< open and locked: held as long as the shim lives
+  kListenerFd = 5,   ///< listening on `sock` already, so that nobody has to wait for it
+  kDirectoryFd = 6,  ///< run/i/<id>
+  kLogsFd = 7,       ///< where the segments go
+  kOutReadFd = 8,
+  kOutWriteFd = 9,
+  kErrReadFd = 10,
+  kErrWriteFd = 11,
+  kShimFds = 12,  ///< the first number that is free
+
+  // Of `enter`, which has the specification too.
+  kTargetFd = 4,  ///< pidfd of the shim whose namespaces are entered
+};
+
+}  // namespace holdall::engine
