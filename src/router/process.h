@@ -1,0 +1,71 @@
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/guarded.h"
+#include "net/handover.h"
+#include "router/fleet.h"
+#include "router/limits.h"
+#include "router/worker.h"
+
+namespace holdall::router {
+
+/// The router's main thread: hears serve and control (docs/formats/processes.md), owns the fleet, and tells
+/// the workers. It touches no request.
+class Process {
+ public:
+  Process(Fd serve, int workers, const Limits& limits = {});
+  ~Process();
+
+  /// Until serve has gone or `stop` becomes readable; then running requests may end for a few seconds.
+  void run(const Fd& stop);
+
+ private:
+  struct Drain {
+    Json id;
+    std::vector<LiveTarget*> targets;
+    Instant deadline;
+    std::size_t cut = 0;
+    bool cutting = false;
+  };
+
+  bool hear_serve();
+  void hear_control();
+  void from_serve(net::Handover message);
+  void from_control(net::Handover message);
+  void take_table(const Fd& memfd);
+  void roll_out(std::function<void()> done);
+  void start_drain(const Json& message);
+  void advance_drains();
+  void end_drain(Drain& drain, bool complete);
+  void watch_targets();
+  void answer_counters(const Json& id);
+  void tell_control(const Json& message, const std::vector<int>& fds = {});
+  void post(std::function<void()> work);  // from any thread, to this one
+  void take_posts();
+  int wait_ms() const;
+  void finish_requests();
+
+  const std::string epoch_;
+  const WallTime started_;
+  Fd serve_, control_, wake_, log_;
+  Guarded<std::deque<std::function<void()>>> posts_;
+  std::atomic<std::uint64_t> lines_dropped_ = 0;
+  Fleet fleet_;
+  RouteTable table_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  std::uint64_t served_version_ = 0;  ///< that every worker serves
+  std::map<std::string, Fd> sockets_;
+  std::vector<Fd> retired_;  ///< sockets that workers may still have, until the next roll-out is through
+  int rolling_ = 0;
+  std::vector<std::unique_ptr<Drain>> drains_;
+  std::vector<std::unique_ptr<Worker>> workers_;  // last: they use all of the above
+};
+
+}  // namespace holdall::router

@@ -1,0 +1,152 @@
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "base/time.h"
+#include "net/address.h"
+
+namespace holdall::router {
+
+/// One ready instance.
+struct Target {
+  InstanceId id;
+  net::Address address;
+  std::string release;  ///< "hello/v3": the label that its requests are counted under
+
+  bool operator==(const Target&) const = default;
+};
+
+/// The ready instances of one service. Its name lives through every release; with no target, requests are
+/// held.
+struct Pool {
+  std::string name;  ///< "hello/web"
+  std::vector<Target> targets;
+  std::chrono::milliseconds hold_timeout{30'000};
+  std::chrono::milliseconds response_timeout{
+      60'000};  ///< without a byte from the instance; not for upgraded connections
+  std::uint64_t largest_body = 100ull << 20;
+
+  bool operator==(const Pool&) const = default;
+};
+
+/// `host` and the longest matching `path` prefix (at a segment's border) choose a pool.
+struct Route {
+  std::string host;  ///< lower case, without port
+  std::string path = "/";
+  bool strip = false;  ///< the prefix is cut off before the request is passed on
+  std::string pool;
+
+  bool operator==(const Route&) const = default;
+};
+
+/// A public socket. The serve parent binds it; the router gets its descriptor by name.
+struct Listener {
+  enum Kind : std::uint8_t {
+    http,    ///< routed by host and path
+    detect,  ///< one pool: as HTTP if the connection begins like it, else as a stream
+    tcp,     ///< one pool, as a stream
+  };
+  std::string name;  ///< "http", "hello/web:5432"
+  net::Address address;
+  Kind kind = http;
+  std::string pool;  ///< for detect and tcp
+
+  bool operator==(const Listener&) const = default;
+};
+
+/// How requests reach instances. A value: the router keeps no other state about apps.
+struct RouteTable {
+  std::uint64_t version = 0;
+  std::vector<Listener> listeners;
+  std::vector<Route> routes;
+  std::vector<Pool> pools;
+
+  bool operator==(const RouteTable&) const = default;
+};
+
+Json to_json(const RouteTable& table);
+RouteTable parse_table(const Json& json);  ///< throws `invalid`
+
+/// Throws `conflict` naming both if two routes claim one host and path, or two listeners one address.
+void check(const RouteTable& table);
+
+/// Cumulative since the router process (its epoch) started. A request counts once.
+struct Counters {
+  struct PerRelease {
+    std::uint64_t served = 0;   ///< answered by the app, whatever it said
+    std::uint64_t app_5xx = 0;  ///< of those, the app's own 5xx
+    std::map<std::string, std::uint64_t>
+        failed;              ///< cause ("connect", "closed", "timeout", "no instance", ...) -> count
+    std::uint64_t cut = 0;   ///< upgraded connections and answers still open at a drain deadline
+    std::uint64_t left = 0;  ///< the client went first
+  };
+  std::string epoch;
+  WallTime started;
+  std::map<std::string, PerRelease>
+      releases;  ///< by Target::release; "" for requests no instance was found for
+  std::uint64_t log_lines_dropped = 0;
+};
+
+/// What serve does for whoever publishes: sockets and tables that outlive control and router.
+class Parent {
+ public:
+  virtual ~Parent() = default;
+  /// Binds and keeps the listener's address; already bound under that name: nothing. Throws `conflict` if it
+  /// is in use.
+  virtual void bind(const Listener& listener) = 0;
+  /// Closes every kept listener that is not named.
+  virtual void keep_only(const std::vector<std::string>& names) = 0;
+  virtual void keep_table(const Fd& sealed_memfd) = 0;
+  /// The newest socket to a router, if one came since the last call.
+  virtual std::optional<Fd> router_link(Deadline deadline) = 0;
+};
+
+/// Control's end of the router. Thread-safe; one publish at a time. Survives a router that dies: the new one
+/// has the table from serve, and gets it again here.
+class Router {
+ public:
+  virtual ~Router() = default;
+
+  /// Sends new requests to `table`'s targets from now on; running ones finish on their old target. Binds what
+  /// is new, hands the table to the parent, and returns when every worker has acknowledged it.
+  /// `table.version` must exceed that of the last one, and be on the disk already. Throws `conflict`, and
+  /// changes nothing, if an address is in use or two routes claim one host; `busy` at the deadline.
+  virtual void publish(const RouteTable& table, Deadline deadline) = 0;
+
+  struct Drained {
+    bool complete = true;        ///< false: the deadline came first
+    std::uint64_t cut = 0;       ///< what was still open then and was closed
+    std::uint64_t finished = 0;  ///< requests that ended on these targets meanwhile
+  };
+  /// Returns when none of the targets (which the last table no longer has) holds a request or a pooled
+  /// connection, or at `drain_deadline`, when what is left is closed. A router that restarted meanwhile has
+  /// drained them. Targets that a later table has again are no longer drained: none of their requests is
+  /// closed, and the call returns at once, incomplete.
+  virtual Drained drain(const std::vector<InstanceId>& targets, Deadline drain_deadline) = 0;
+
+  /// Drains in progress return at once, incomplete, and the next ones too: the caller is going away. The
+  /// router goes on draining.
+  virtual void leave_drains() {}
+
+  /// Nothing if no router answers by the deadline.
+  virtual std::optional<Counters> counters(Deadline deadline) = 0;
+};
+
+/// `parent` outlives it.
+std::unique_ptr<Router> make_router(Parent& parent);
+
+/// The router process: `holdall router`, with serve's socket as descriptor 3 (docs/formats/processes.md).
+/// Drops every right it can, then serves until serve's socket closes or SIGTERM. Returns the exit code.
+int router_main(int workers);
+
+}  // namespace holdall::router
