@@ -1,0 +1,415 @@
+#include "supervise/reconciler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "supervise/restart.h"
+#include "supervise/status.h"
+
+namespace holdall::supervise {
+namespace {
+
+using namespace std::chrono_literals;
+
+// What the engine or the database refused is tried again this much later: a full disk or a dead engine is
+// mended by people, and asking more often would only fill the log.
+constexpr auto kAgain = 1s;
+
+void check(const Group& group) {
+  bool connects = group.gate.kind == Gate::Kind::port || group.gate.kind == Gate::Kind::http;
+  if (group.id.empty()) throw Error(Error::invalid, "a group needs an id");
+  if (group.replicas < 0) throw Error(Error::invalid, fmt::format("{}: replicas below 0", group.id.value));
+  if (connects && !group.has_port) {
+    throw Error(Error::invalid, fmt::format("{}: its gate needs a port and it has none", group.id.value));
+  }
+  if (group.gate.kind == Gate::Kind::command && group.gate.command.empty()) {
+    throw Error(Error::invalid, fmt::format("{}: its gate's command is empty", group.id.value));
+  }
+}
+
+const engine::Instance* find(const std::map<InstanceId, engine::Instance>& observed, const InstanceId& id) {
+  auto found = observed.find(id);
+  return found == observed.end() ? nullptr : &found->second;
+}
+
+}  // namespace
+
+Reconciler::Reconciler(engine::Engine& engine, store::Database& database, const Clock& clock, Prober& prober,
+                       Point point)
+    : engine_(engine), database_(database), clock_(clock), prober_(prober), point_(std::move(point)) {
+  for (GroupRow& row : load_groups(database)) adopt(std::move(row));
+  observe();
+}
+
+void Reconciler::adopt(GroupRow row) {
+  Instant now = clock_.now();
+  Supervised& in = groups_[row.group.id];
+  in.group = std::move(row.group);
+  in.wanted = row.wanted;
+  in.closely = row.closely;
+  in.apply_at = now;
+  for (Try& each : row.tries) {
+    Slot& slot = in.slots[each.slot];
+    slot.row = std::move(each);
+    if (!slot.row.this_boot) slot.row.since = slot.row.made_at = now;
+    if (!slot.row.this_boot && slot.row.restart_at) slot.row.restart_at = now;
+    if (!in.wanted || slot.row.ended()) continue;
+    slot.watch.emplace(in.group.gate, in.closely, slot.row.state, slot.row.since, now);
+    // A try that was committed, and perhaps not yet applied, is applied now. Every other one ran.
+    slot.started = slot.row.state != Health::starting || !slot.row.this_boot;
+  }
+}
+
+void Reconciler::want(const Group& group) {
+  check(group);
+  if (auto found = groups_.find(group.id); found != groups_.end()) {
+    const Supervised& present = found->second;
+    if (!present.wanted) throw Error(Error::conflict, fmt::format("{} is being stopped", group.id.value));
+    if (present.group == group) return;
+    throw Error(Error::conflict, fmt::format("{} already runs with other contents", group.id.value));
+  }
+  Instant now = clock_.now();
+  GroupRow row{.group = group, .tries = {}};
+  given_.clear();
+  for (int slot = 1; slot <= group.replicas; ++slot) {
+    Try first{.id = InstanceId{random_id()}, .slot = slot, .since = now, .made_at = now};
+    if (group.has_port) first.port = free_port();
+    row.tries.push_back(std::move(first));
+  }
+  commit("supervise.want.commit", [&](store::Transaction& t) { insert_group(t, row, clock_); });
+  Supervised& in = groups_[group.id];
+  ++groups_changed_;
+  in.group = group;
+  in.apply_at = now;
+  for (Try& each : row.tries) {
+    Slot& slot = in.slots[each.slot];
+    slot.row = std::move(each);
+    slot.watch.emplace(group.gate, in.closely, now);
+  }
+}
+
+void Reconciler::unwant(const GroupId& group) {
+  auto found = groups_.find(group);
+  if (found == groups_.end() || !found->second.wanted) return;
+  Supervised& in = found->second;
+  commit("supervise.unwant.commit", [&](store::Transaction& t) { set_unwanted(t, group); });
+  in.wanted = false;
+  ++groups_changed_;
+  in.apply_at = clock_.now();
+  for (auto& [number, slot] : in.slots) {
+    prober_.cancel(slot.row.id);
+    slot.watch.reset();
+  }
+}
+
+void Reconciler::watch_closely(const GroupId& group, bool closely) {
+  auto found = groups_.find(group);
+  if (found == groups_.end() || found->second.closely == closely) return;
+  commit("supervise.watch.commit", [&](store::Transaction& t) { set_closely(t, group, closely); });
+  found->second.closely = closely;
+  for (auto& [number, slot] : found->second.slots) {
+    if (slot.watch) slot.watch->set_closely(closely, clock_.now());
+  }
+}
+
+void Reconciler::observe() {
+  std::vector<engine::Instance> all = engine_.observe();
+  for (auto& [id, in] : groups_) in.observed.clear();
+  for (engine::Instance& instance : all) {
+    auto found = groups_.find(instance.group);
+    if (found == groups_.end()) {
+      strays_.insert(instance.group);
+    } else {
+      InstanceId id = instance.id;
+      found->second.observed[std::move(id)] = std::move(instance);
+    }
+  }
+  for (auto& [id, in] : groups_) {
+    for (auto& [number, slot] : in.slots) {
+      const engine::Instance* seen = find(in.observed, slot.row.id);
+      if (!seen) continue;
+      slot.started = true;
+      if (slot.watch && seen->executed) slot.watch->executed(*seen->executed);
+    }
+  }
+}
+
+Instant Reconciler::step() {
+  Instant now = clock_.now();
+  again_at_.reset();
+  try {
+    take_verdicts(now);
+    look_at_watches(now);
+    settle(now);
+    remove_strays();
+    for (auto& [id, in] : groups_) {
+      if (in.apply_at && *in.apply_at <= now) apply(in, now);
+    }
+    forget_gone();
+    start_probes(now);
+  } catch (const Error& error) {
+    put_off(now, error);
+  }
+  return due(now);
+}
+
+void Reconciler::take_verdicts(Instant now) {
+  for (const Prober::Result& result : prober_.take()) {
+    for (auto& [id, in] : groups_) {
+      for (auto& [number, slot] : in.slots) {
+        if (slot.row.id == result.id && slot.watch) slot.watch->probe_ended(result.verdict, now);
+      }
+    }
+  }
+}
+
+void Reconciler::look_at_watches(Instant now) {
+  for (auto& [id, in] : groups_) {
+    for (auto& [number, slot] : in.slots) {
+      if (!slot.watch) continue;
+      if (slot.watch->listeners_due(now)) {
+        net::Address expected = address_of(slot.row, find(in.observed, slot.row.id));
+        slot.watch->listens_on(listeners(slot.row.id), expected, now);
+      }
+      slot.watch->time_passed(now);
+    }
+  }
+}
+
+/// None of an instance that is not running, or no longer: how it ended is told by `observe`.
+std::vector<engine::Listener> Reconciler::listeners(const InstanceId& id) const {
+  try {
+    return engine_.listeners(id);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+/// Writes down what has become of the tries, and which come next. Those that end and are started again at
+/// once are in one commit with their successors.
+void Reconciler::settle(Instant now) {
+  std::vector<Change> ends, starts, healths;
+  given_.clear();
+  for (auto& [id, in] : groups_) {
+    if (!in.wanted) continue;
+    for (auto& [number, slot] : in.slots) {
+      std::optional<Try> next = settled(in, slot, now);
+      if (!next) continue;
+      std::vector<Change>& changes = next->id != slot.row.id ? starts : next->ended() ? ends : healths;
+      changes.push_back({in, std::move(*next)});
+    }
+  }
+  put("supervise.health.commit", healths, now);
+  put("supervise.exit.commit", ends, now);
+  put("supervise.start.commit", starts, now);
+}
+
+/// What is to be written for the slot, if anything is.
+std::optional<Try> Reconciler::settled(const Supervised& in, const Slot& slot, Instant now) {
+  const Try& row = slot.row;
+  if (row.ended()) {
+    bool due = row.state == Health::waiting && now >= row.restart_at.value_or(now);
+    return due ? std::optional(next_try(in, row, now)) : std::nullopt;
+  }
+  const engine::Instance* seen = find(in.observed, row.id);
+  if (seen ? seen->state == engine::State::exited : slot.started) {
+    Try end = ended(in, slot, now);
+    return end.restart_at && *end.restart_at <= now ? next_try(in, end, now) : end;
+  }
+  if (slot.watch->health() == row.state) return std::nullopt;
+  Try changed = row;
+  changed.state = slot.watch->health();
+  changed.since = changed.state == Health::ready     ? slot.watch->ready_since().value_or(now)
+                  : changed.state == Health::unready ? slot.watch->unready_since().value_or(now)
+                                                     : now;
+  changed.reason = slot.watch->reason();
+  return changed;
+}
+
+Try Reconciler::ended(const Supervised& in, const Slot& slot, Instant now) const {
+  const engine::Instance* seen = find(in.observed, slot.row.id);
+  Instant began = seen && seen->executed ? *seen->executed : slot.row.made_at;
+  Try end = slot.row;
+  end.since = now;
+  end.exit.reset();
+  if (seen) end.exit = seen->exit;
+  if (!seen) {
+    end.reason = slot.row.this_boot ? "vanished: nobody knows how it ended" : "the machine was restarted";
+  } else if (!seen->failure.empty() || !seen->exit) {
+    end.reason = seen->failure.empty() ? "nobody knows how it ended" : seen->failure;
+  } else {
+    end.reason = fmt::format("{}, {} after start", text(*seen->exit), text(now - began));
+  }
+  AfterEnd after = after_end(in.group.restart, end.exit, end.restarts, end.streak, now - began);
+  end.state = after.state;
+  end.streak = after.streak;
+  if (after.state == Health::waiting) end.restart_at = slot.row.this_boot ? now + after.delay : now;
+  return end;
+}
+
+Try Reconciler::next_try(const Supervised& in, const Try& last, Instant now) {
+  Try next = last;
+  next.id = InstanceId{random_id()};
+  next.restarts = last.restarts + 1;
+  next.state = Health::starting;
+  next.since = next.made_at = now;
+  next.restart_at.reset();
+  next.this_boot = true;
+  if (in.group.has_port) next.port = free_port();
+  return next;
+}
+
+std::uint16_t Reconciler::free_port() {
+  std::vector<std::uint16_t> taken = given_;
+  for (const auto& [id, in] : groups_) {
+    for (const auto& [number, slot] : in.slots) taken.push_back(slot.row.port);
+  }
+  given_.push_back(engine_.free_port(taken));
+  return given_.back();
+}
+
+void Reconciler::put(const char* point, std::vector<Change>& changes, Instant now) {
+  if (changes.empty()) return;
+  commit(point, [&](store::Transaction& transaction) {
+    for (const Change& change : changes) put_try(transaction, change.in.group, change.row);
+  });
+  for (Change& change : changes) {
+    auto& [in, row] = change;
+    Slot& slot = in.slots[row.slot];
+    bool is_next = row.id != slot.row.id;
+    if (is_next || row.state != Health::ready) {
+      log::warning(
+          "instance.changed",
+          fmt::format("{}.{} {}: {}", in.group.workload.service, row.slot, name(row.state), row.reason),
+          Json::object(
+              {{"group", in.group.id.value}, {"instance", row.id.value}, {"restarts", row.restarts}}));
+    }
+    if (is_next || row.ended()) {
+      prober_.cancel(slot.row.id);
+      slot.watch.reset();
+      in.apply_at = now;
+    }
+    if (is_next) {
+      slot.watch.emplace(in.group.gate, in.closely, now);
+      slot.started = false;
+    }
+    slot.row = std::move(row);
+  }
+}
+
+/// The members are the tries that have not ended: the engine starts those that are new, stops and clears away
+/// the rest.
+void Reconciler::apply(Supervised& in, Instant now) {
+  engine::Group group{in.group.id, in.group.workload, {}};
+  bool starts = false;
+  for (const auto& [number, slot] : in.slots) {
+    if (!in.wanted || slot.row.ended()) continue;
+    group.members.push_back({slot.row.id, slot.row.slot, slot.row.port});
+    starts = starts || !slot.started;
+  }
+  try {
+    act(starts ? "supervise.start.apply" : "supervise.stop.apply", [&] { engine_.apply(group); });
+  } catch (const Error& error) {
+    in.apply_at = now + kAgain;
+    log::error("engine.refused", error.what(), Json::object({{"group", in.group.id.value}}));
+    return;
+  }
+  in.apply_at.reset();
+  observe();
+  again_at_ = now;  // what was observed just now may have ended already
+}
+
+void Reconciler::remove_strays() {
+  for (const GroupId& group : std::exchange(strays_, {})) {
+    if (!groups_.contains(group)) act("supervise.stop.apply", [&] { engine_.remove(group); });
+  }
+}
+
+/// A group that nobody wants goes when the engine, told so, shows none of it any more.
+void Reconciler::forget_gone() {
+  for (auto each = groups_.begin(); each != groups_.end();) {
+    const auto& [id, in] = *each;
+    if (in.wanted || in.apply_at || !in.observed.empty()) {
+      ++each;
+      continue;
+    }
+    commit("supervise.gone.commit",
+           [&](store::Transaction& transaction) { delete_group(transaction, each->first); });
+    each = groups_.erase(each);
+    ++groups_changed_;
+  }
+}
+
+void Reconciler::start_probes(Instant now) {
+  for (auto& [id, in] : groups_) {
+    for (auto& [number, slot] : in.slots) {
+      if (!slot.watch || !slot.watch->probe_due(now)) continue;
+      const engine::Instance* seen = find(in.observed, slot.row.id);
+      slot.watch->probe_started(now);
+      prober_.start(slot.row.id, in.group.gate, address_of(slot.row, seen));
+    }
+  }
+}
+
+Instant Reconciler::due(Instant now) const {
+  Instant due = again_at_.value_or(Instant::max());
+  for (const auto& [id, in] : groups_) {
+    if (in.apply_at) due = std::min(due, *in.apply_at);
+    for (const auto& [number, slot] : in.slots) {
+      if (in.wanted && slot.row.restart_at) due = std::min(due, *slot.row.restart_at);
+      if (slot.watch) due = std::min(due, slot.watch->due());
+    }
+  }
+  // What could not be done is not due again before its time.
+  return again_at_ && *again_at_ > now ? std::max(due, *again_at_) : due;
+}
+
+void Reconciler::act(const std::string& point, const std::function<void()>& work) const {
+  point_(point + ".before");
+  work();
+  point_(point + ".after");
+}
+
+void Reconciler::commit(const std::string& point,
+                        const std::function<void(store::Transaction&)>& work) const {
+  act(point, [&] { database_.write(work); });
+}
+
+void Reconciler::put_off(Instant now, const Error& error) {
+  again_at_ = now + kAgain;
+  log::error("supervise.put_off", error.what());
+}
+
+std::vector<Group> Reconciler::wanted() const {
+  std::vector<Group> wanted;
+  for (const auto& [id, in] : groups_) {
+    if (in.wanted) wanted.push_back(in.group);
+  }
+  return wanted;
+}
+
+std::set<GroupId> Reconciler::present() const {
+  std::set<GroupId> present;
+  for (const auto& [id, in] : groups_) present.insert(id);
+  return present;
+}
+
+std::vector<InstanceStatus> Reconciler::statuses() const {
+  std::vector<InstanceStatus> statuses;
+  for (const auto& [id, in] : groups_) {
+    if (!in.wanted) {
+      for (const auto& [instance, seen] : in.observed) statuses.push_back(status_of_stopping(in.group, seen));
+      continue;
+    }
+    for (const auto& [number, slot] : in.slots) {
+      const Watch* watch = slot.watch ? &*slot.watch : nullptr;
+      statuses.push_back(status_of(in.group, slot.row, watch, find(in.observed, slot.row.id)));
+    }
+  }
+  return statuses;
+}
+
+}  // namespace holdall::supervise

@@ -1,0 +1,41 @@
+#include "supervise/restart.h"
+
+#include <algorithm>
+
+namespace holdall::supervise {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Whoever lived this long was no crash loop: the next try starts at once.
+constexpr auto kLongEnough = 10s;
+
+constexpr auto kLongestDelay = 60s;
+
+/// 0, 1, 2, 4 ... 60 s.
+std::chrono::nanoseconds delay_after(int streak) {
+  if (streak == 0) return 0s;
+  constexpr int kMostDoublings = 6;  // 64 s, beyond the longest
+  return std::min<std::chrono::nanoseconds>(kLongestDelay, 1s * (1 << std::min(streak - 1, kMostDoublings)));
+}
+
+bool starts_again(const RestartPolicy& policy, const std::optional<Exit>& exit, int restarts) {
+  switch (policy.kind) {
+    case RestartPolicy::no: return false;
+    case RestartPolicy::always: return true;
+    case RestartPolicy::on_failure:
+      return !(exit && exit->ok()) && (policy.most == 0 || restarts < policy.most);
+  }
+  return false;
+}
+
+}  // namespace
+
+AfterEnd after_end(const RestartPolicy& policy, const std::optional<Exit>& exit, int restarts, int streak,
+                   std::chrono::nanoseconds alive) {
+  if (alive >= kLongEnough) streak = 0;
+  if (starts_again(policy, exit, restarts)) return {Health::waiting, delay_after(streak), streak + 1};
+  return {exit && exit->ok() ? Health::completed : Health::failed, 0s, streak};
+}
+
+}  // namespace holdall::supervise

@@ -1,0 +1,140 @@
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/id.h"
+#include "base/json.h"
+#include "base/time.h"
+#include "engine/engine.h"
+#include "store/store.h"
+
+namespace holdall::supervise {
+
+/// How an instance is found fit to serve, from outside.
+struct Gate {
+  enum class Kind : std::uint8_t {
+    running,  ///< it was executed
+    port,     ///< it accepts a connection
+    http,     ///< it accepts, then answers GET `path` with a status in range
+    command,  ///< `command`, run in the instance, exits 0
+  };
+  Kind kind = Kind::running;
+  std::string path;
+  int status_from = 200, status_to = 399;
+  std::vector<std::string> command;
+  std::chrono::nanoseconds interval{250'000'000};           ///< until the watch has ended
+  std::chrono::nanoseconds later_interval{10'000'000'000};  ///< afterwards
+  std::chrono::nanoseconds timeout{5'000'000'000};          ///< of one probe
+  std::chrono::nanoseconds start_timeout{60'000'000'000};   ///< not ready by then: failed
+  std::chrono::nanoseconds start_period{0};                 ///< of a healthcheck: failures in it do not count
+  int retries = 1;  ///< failed probes in a row that make a ready instance unready: 1 for `ready`,
+                    ///< healthcheck's own else
+
+  bool operator==(const Gate&) const = default;
+};
+
+struct RestartPolicy {
+  enum Kind : std::uint8_t { no, always, on_failure };
+  Kind kind = on_failure;
+  int most = 0;  ///< 0: no limit
+  bool operator==(const RestartPolicy&) const = default;
+};
+
+/// What should run: `replicas` instances of one workload. A value; stored.
+struct Group {
+  GroupId id;
+  engine::Workload workload;
+  int replicas = 1;
+  bool has_port = false;
+  Gate gate;
+  RestartPolicy restart;
+
+  bool operator==(const Group&) const = default;
+};
+
+Json to_json(const Group& group);
+Group parse_group(const Json& json);
+
+enum class Health : std::uint8_t {
+  starting,   ///< not ready yet
+  ready,      ///< passed its gate
+  unready,    ///< was ready, and failed probes since
+  waiting,    ///< exited; started again at `restart_at`
+  completed,  ///< exited 0 and is not started again
+  failed,     ///< exited, never ran, or was not ready in time, and is not started again by itself
+  stopping,
+};
+std::string_view name(Health health);
+
+struct InstanceStatus {
+  InstanceId id;  ///< of the newest try at this slot
+  GroupId group;
+  std::string app, service;
+  int slot = 0;
+  int restarts = 0;  ///< how often this slot was started again
+  Health health = Health::starting;
+  net::Address address;
+  /// Why it is not ready, for people: "exited with code 3, 120 ms after start", "listens on 127.0.0.1:3000,
+  /// expected 0.0.0.0:41873 ($PORT)", "GET /up answered 500, expected 200-399". Empty when ready.
+  std::string reason;
+  bool wrong_listener = false;      ///< it listens, and not where it should
+  std::optional<Exit> exit;         ///< of the newest try that ended
+  std::optional<Instant> executed;  ///< its program was executed
+  std::optional<Instant> accepted;  ///< the first connection was accepted
+  std::optional<Instant> ready_since;
+  std::optional<Instant> unready_since;  ///< the probe that made it unready
+  std::optional<Instant> restart_at;
+
+  bool operator==(const InstanceStatus&) const = default;
+};
+
+/// All wanted groups and what becomes of them, at one instant.
+struct Snapshot {
+  std::uint64_t version = 0;
+  std::vector<InstanceStatus>
+      instances;  ///< in order of group, then slot; one a slot, and those still stopping
+
+  std::vector<InstanceStatus> of(const GroupId& group) const;
+};
+
+/// Desired against observed: what should run is started, what exits is started again after 0, 1, 2, 4 ... 60
+/// s (reset after 10 s alive), what is not wanted is stopped, and each instance is probed through its gate.
+/// The only place that decides restarts. Groups and instances are rows: after a crash the next Supervisor
+/// adopts what runs. Thread-safe; one thread of its own does the work.
+class Supervisor {
+ public:
+  virtual ~Supervisor() = default;  ///< stops watching; instances run on
+
+  /// From now on the group should run. On the disk when it returns; wanting the same again changes nothing;
+  /// wanting an id again with other contents throws `conflict`.
+  virtual void want(const Group& group) = 0;
+
+  /// From now on none of it should run: stop signal, grace, SIGKILL. On the disk when it returns, which does
+  /// not wait for the end (`gone` does). Unknown ids are not an error.
+  virtual void unwant(const GroupId& group) = 0;
+
+  /// Probes by `interval` while true (a release looks), by `later_interval` else. New groups begin with true.
+  virtual void watch_closely(const GroupId& group, bool closely) = 0;
+
+  virtual std::vector<Group> wanted() const = 0;
+  virtual std::shared_ptr<const Snapshot> snapshot() const = 0;
+
+  /// The first snapshot whose version exceeds `seen`, or the current one at the deadline.
+  virtual std::shared_ptr<const Snapshot> wait(std::uint64_t seen, Deadline deadline) const = 0;
+
+  /// Waits until no instance of these groups is left; false at the deadline.
+  virtual bool gone(const std::vector<GroupId>& groups, Deadline deadline) const = 0;
+};
+
+/// Reads the wanted groups and adopts their instances; what runs without a row is stopped. All three outlive
+/// it.
+std::unique_ptr<Supervisor> make_supervisor(engine::Engine& engine, store::Database& database,
+                                            const Clock& clock);
+
+}  // namespace holdall::supervise

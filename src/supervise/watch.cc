@@ -1,0 +1,153 @@
+#include "supervise/watch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace holdall::supervise {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Most programs listen within a second of their start; asking this often costs a release at most this long.
+constexpr auto kEager = 5ms;
+constexpr auto kEagerFor = 1s;
+
+// A program that listens in the wrong place says so by its sockets long before a time-out would.
+constexpr auto kFirstLook = 100ms;
+constexpr auto kLookAgain = 250ms;
+constexpr auto kWrongFor = 2s;
+
+// An instance whose start_timeout passed while no control looked gets this long to pass a probe.
+constexpr auto kAdoptedGrace = 5s;
+
+bool is_right(const net::Address& listener, const net::Address& expected) {
+  bool reachable = listener.host.empty() || listener.host == "0.0.0.0" || listener.host == "::" ||
+                   listener.host == expected.host;
+  return listener.port == expected.port && reachable;
+}
+
+std::string shown(const net::Address& listener) {
+  return listener.host.empty() ? fmt::format("0.0.0.0:{}", listener.port) : net::text(listener);
+}
+
+}  // namespace
+
+Watch::Watch(const Gate& gate, bool closely, Instant now)
+    : gate_(gate), closely_(closely), give_up_at_(now + gate.start_timeout) {}
+
+Watch::Watch(const Gate& gate, bool closely, Health found, Instant since, Instant now)
+    : gate_(gate), closely_(closely), health_(found) {
+  if (found == Health::ready) ready_since_ = since;
+  if (found == Health::unready) unready_since_ = since;
+  was_accepted_ = found != Health::starting;
+  if (found == Health::starting)
+    give_up_at_ = now + std::min<std::chrono::nanoseconds>(gate.start_timeout, kAdoptedGrace);
+  if (found != Health::starting && gate.kind != Gate::Kind::running) probe_at_ = now;
+}
+
+void Watch::executed(Instant at) {
+  if (executed_at_) return;
+  executed_at_ = at;
+  if (health_ != Health::starting) return;
+  if (gate_.kind == Gate::Kind::running) return pass(at);
+  probe_at_ = at;
+  if (connects()) listeners_at_ = at + kFirstLook;
+  give_up_at_ = std::max(give_up_at_, at + gate_.start_timeout);
+}
+
+void Watch::probe_started(Instant now) {
+  probing_ = true;
+  probe_started_ = now;
+}
+
+void Watch::probe_ended(const Verdict& verdict, Instant now) {
+  probing_ = false;
+  if (health_ == Health::failed) return;
+  if (verdict.accepted && !accepted_at_) accepted_at_ = now;
+  if (verdict.accepted) {
+    was_accepted_ = true;
+    wrong_since_.reset();
+    listeners_at_ = Instant::max();
+  }
+  verdict.passed ? pass(now) : fail(verdict, now);
+  schedule(now);
+}
+
+void Watch::pass(Instant now) {
+  failures_ = 0;
+  give_up_at_ = listeners_at_ = Instant::max();
+  wrong_since_.reset();
+  if (health_ != Health::ready) ready_since_ = now;
+  health_ = Health::ready;
+  unready_since_.reset();
+  reason_.clear();
+}
+
+void Watch::fail(const Verdict& verdict, Instant now) {
+  last_failure_ = verdict.failure;
+  if (health_ == Health::starting) {
+    // Before the first accept there is nothing wrong yet; afterwards its answers are what people want to see.
+    if (was_accepted_ || gate_.kind == Gate::Kind::command) reason_ = verdict.failure;
+    return;
+  }
+  if (executed_at_ && now < *executed_at_ + gate_.start_period) return;
+  ++failures_;
+  if (failures_ < gate_.retries) return;
+  if (health_ == Health::ready) unready_since_ = now;
+  health_ = Health::unready;
+  ready_since_.reset();
+  reason_ = verdict.failure;
+}
+
+void Watch::schedule(Instant now) {
+  // An instance that serves nothing is asked often whether it does again, whoever looks.
+  bool often = closely_ || health_ != Health::ready;
+  std::chrono::nanoseconds interval = often ? gate_.interval : gate_.later_interval;
+  bool eager = health_ == Health::starting && connects() && !was_accepted_ && executed_at_ &&
+               now < *executed_at_ + kEagerFor;
+  if (eager) interval = kEager;
+  probe_at_ = std::max(now, probe_started_ + interval);
+}
+
+void Watch::listens_on(const std::vector<engine::Listener>& listeners, const net::Address& expected,
+                       Instant now) {
+  listeners_at_ = now + kLookAgain;
+  bool right =
+      std::ranges::any_of(listeners, [&](const auto& each) { return is_right(each.address, expected); });
+  if (right || listeners.empty()) {
+    if (wrong_since_) reason_.clear();
+    wrong_since_.reset();
+    return;
+  }
+  if (!wrong_since_) wrong_since_ = now;
+  reason_ = fmt::format("listens on {}, expected 0.0.0.0:{} ($PORT)", shown(listeners.front().address),
+                        expected.port);
+  if (now - *wrong_since_ >= kWrongFor) give_up(reason_);
+}
+
+void Watch::set_closely(bool closely, Instant now) {
+  if (closely_ == closely) return;
+  closely_ = closely;
+  if (probe_at_ != Instant::max() && !probing_) schedule(now);
+}
+
+void Watch::time_passed(Instant now) {
+  if (health_ != Health::starting || now < give_up_at_) return;
+  std::string why = !reason_.empty()        ? reason_
+                    : last_failure_.empty() ? "it was not executed"
+                                            : last_failure_;
+  give_up(fmt::format("not ready after {}: {}", text(gate_.start_timeout), why));
+}
+
+void Watch::give_up(std::string reason) {
+  health_ = Health::failed;
+  reason_ = std::move(reason);
+  probe_at_ = listeners_at_ = give_up_at_ = Instant::max();
+}
+
+Instant Watch::due() const {
+  return std::min({probing_ ? Instant::max() : probe_at_, listeners_at_, give_up_at_});
+}
+
+}  // namespace holdall::supervise
