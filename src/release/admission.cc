@@ -1,0 +1,157 @@
+#include "release/admission.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+#include <set>
+
+#include "base/error.h"
+#include "net/socket.h"
+#include "release/plan.h"
+#include "release/report.h"
+
+namespace holdall::release {
+namespace {
+
+// Loopback ports of services come from below the range that the kernel takes outgoing connections' ports
+// from, so that none of those ever sits on one while nothing listens there.
+constexpr int kFirstServicePort = 20'000, kLastServicePort = 29'999;
+constexpr int kPortTries = 1'000;
+
+std::uint16_t choose_service_port(const std::vector<std::uint16_t>& taken) {
+  std::random_device random;
+  std::uniform_int_distribution<int> any(kFirstServicePort, kLastServicePort);
+  for (int i = 0; i < kPortTries; ++i) {
+    const auto port = static_cast<std::uint16_t>(any(random));
+    if (std::ranges::find(taken, port) == taken.end() && net::port_is_free(port)) return port;
+  }
+  throw Error(Error::busy,
+              fmt::format("no free port between {} and {}", kFirstServicePort, kLastServicePort));
+}
+
+/// Every service of the app that has a port has its loopback port from now on.
+void give_service_ports(store::Transaction& t, const app::App& app) {
+  const auto has = service_ports(t, app.name);
+  std::vector<std::uint16_t> taken = all_service_ports(t);
+  for (const auto& [name, service] : app.services) {
+    if (!service.has_port() || has.contains(name)) continue;
+    taken.push_back(choose_service_port(taken));
+    insert_service_port(t, app.name, name, taken.back());
+  }
+}
+
+std::optional<Serving> serving_of(store::Transaction& t, const std::optional<AppRow>& app) {
+  if (!app || !app->serving) return std::nullopt;
+  std::optional<Row> row = find_row(t, app->name, *app->serving);
+  if (!row)
+    throw Error(Error::broken, fmt::format("{} {} serves and has no row", app->name, version(*app->serving)));
+  return Serving{*app->serving, std::move(row->request), std::move(row->groups)};
+}
+
+/// Against every release of another app that serves or will.
+void check_against_others(store::Transaction& t, const Served& wanted, const net::Address& http) {
+  std::vector<Served> others;
+  for (const AppRow& other : all_apps(t)) {
+    if (other.name == wanted.app.name) continue;
+    std::set<int> releases;
+    if (other.serving) releases.insert(*other.serving);
+    if (const auto moving = moving_number(t, other.name)) releases.insert(*moving);
+    for (const int number : releases) others.push_back(served_of(t, *find_row(t, other.name, number)));
+  }
+  std::vector<const Served*> pointers;
+  for (const Served& one : others) pointers.push_back(&one);
+  check_claims(wanted, pointers, http);
+}
+
+void check_artefacts(const engine::Engine& engine, const app::App& app, const Request& request) {
+  for (const auto& [name, service] : app.services) {
+    const auto artefact = request.artefacts.find(name);
+    if (artefact == request.artefacts.end()) {
+      throw Error(Error::missing,
+                  fmt::format("service {} has no artefact; send its build context first", name));
+    }
+    if (!engine.has(artefact->second)) {
+      throw Error(Error::missing,
+                  fmt::format("artefact {} of service {} is not here; send its build context again",
+                              artefact->second.value, name));
+    }
+  }
+}
+
+std::optional<Row> row_of_key(store::Transaction& t, const std::string& app, const std::string& key) {
+  if (key.empty()) return std::nullopt;
+  const std::optional<int> number = number_of_key(t, app, key);
+  return number ? find_row(t, app, *number) : std::nullopt;
+}
+
+}  // namespace
+
+void check_still(store::Transaction& t, const std::string& app, const Clock& clock) {
+  const std::optional<int> moving = moving_number(t, app);
+  if (!moving) return;
+  const Release release = find_row(t, app, *moving)->release;
+  throw Error(
+      Error::conflict,
+      fmt::format("release {} of {} is in progress: started by {} {} ago, now in step {}", version(*moving),
+                  app, release.by, text(clock.wall() - release.created), name(release.step)));
+}
+
+std::optional<Admitted> admit(const Context& context, const Wish& wish) {
+  const Request& request = wish.request;
+  const app::App app = app::parse_model(request.model);
+  std::optional<Row> known;
+  context.database.read([&](store::Transaction& t) { known = row_of_key(t, app.name, request.key); });
+  if (known) return Admitted{std::move(*known), false};
+  check_artefacts(context.engine, app, request);
+
+  std::optional<Admitted> admitted;
+  context.commit("planned", [&](store::Transaction& t) {
+    if (auto row = row_of_key(t, app.name, request.key)) {
+      admitted = Admitted{std::move(*row), false};
+      return;
+    }
+    const std::optional<AppRow> known_app = find_app(t, app.name);
+    if (known_app && known_app->destroying) {
+      throw Error(Error::conflict,
+                  fmt::format("{} is being destroyed; deploy it again afterwards", app.name));
+    }
+    check_still(t, app.name, context.clock);
+    const std::optional<Serving> serving = serving_of(t, known_app);
+    const Plan plan = make_plan(serving, request, app, known_app ? known_app->next_number : 1);
+    if (plan.nothing_changed() && !wish.rollback_of) return;
+
+    insert_app(t, app.name);
+    give_service_ports(t, app);
+    Row row;
+    row.release.app = app.name;
+    row.release.number = plan.to;
+    row.release.rollback_of = wish.rollback_of;
+    row.release.commit = request.commit;
+    row.release.by = request.by;
+    row.release.created = context.clock.wall();
+    row.release.report = new_report(wish.accepted);
+    row.request = request;
+    row.groups = groups_of(plan, serving);
+    row.replaces = plan.from;
+    row.boot = boot_id();
+    row.step_since = wish.accepted;
+    check_against_others(t, served_of(t, row), context.options.http);
+    insert_row(t, row);
+    add_event(t, app.name, plan.to, {0, context.clock.wall(), "plan", to_json(plan)});
+    admitted = Admitted{std::move(row), true};
+  });
+  return admitted;
+}
+
+Plan plan_of(const Context& context, const Request& request) {
+  const app::App app = app::parse_model(request.model);
+  Plan plan;
+  context.database.read([&](store::Transaction& t) {
+    const std::optional<AppRow> known = find_app(t, app.name);
+    plan = make_plan(serving_of(t, known), request, app, known ? known->next_number : 1);
+  });
+  return plan;
+}
+
+}  // namespace holdall::release

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "app/app.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "release/release.h"
+
+namespace holdall::release {
+
+/// What serves when a plan is made.
+struct Serving {
+  int number = 0;
+  Request request;
+  std::map<std::string, GroupId> groups;
+};
+
+/// What a release of `wanted` would do to what serves. A service is replaced when its artefact or its part of
+/// the model differs, or when everything is (`force`, or a change between development and release); its build
+/// context's path and build argv count by the artefact that they gave.
+Plan make_plan(const std::optional<Serving>& serving, const Request& request, const app::App& wanted, int to);
+
+/// service -> group of the release that carries `plan` out: what it keeps, and one of its own for the others.
+std::map<std::string, GroupId> groups_of(const Plan& plan, const std::optional<Serving>& serving);
+
+/// `hello/web@v3`, and 3 of it.
+GroupId group_id(const std::string& app, const std::string& service, int number);
+int release_of(const GroupId& group);
+
+/// "v3".
+std::string version(int number);
+Json version(const std::optional<int>& number);  ///< null for none
+
+}  // namespace holdall::release

@@ -1,0 +1,117 @@
+#include "release/publisher.h"
+
+#include <string>
+
+#include "base/error.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+
+namespace holdall::release {
+namespace {
+
+// After a table that could not be published: a router that is being started again is back in tens of
+// milliseconds, an address that is in use stays so for longer.
+constexpr auto kRetryPause = std::chrono::milliseconds(500);
+
+}  // namespace
+
+Served served_of(store::Transaction& t, const Row& row) {
+  return {app::parse_model(row.request.model), row.request.development, row.groups,
+          service_ports(t, row.release.app)};
+}
+
+Publisher::Publisher(store::Database& database, supervise::Supervisor& supervisor, router::Router& router,
+                     const ReleasesOptions& options)
+    : database_(database), supervisor_(supervisor), router_(router), options_(options) {
+  database_.read([&](store::Transaction& t) {
+    if (const auto table = stored_table(t)) newest_ = router::parse_table(*table);
+  });
+}
+
+void Publisher::point(const std::string& name) const {
+  if (options_.at_point) options_.at_point(name.c_str());
+  failpoint(name.c_str());
+}
+
+std::shared_ptr<const Served> Publisher::served(store::Transaction& t, const std::string& app, int number) {
+  const std::pair key{app, number};
+  if (const auto known = models_.find(key); known != models_.end()) return used_[key] = known->second;
+  const std::optional<Row> row = find_row(t, app, number);
+  if (!row) throw Error(Error::broken, "release " + std::to_string(number) + " of " + app + " has no row");
+  return used_[key] = std::make_shared<const Served>(served_of(t, *row));
+}
+
+router::RouteTable Publisher::table_now(store::Transaction& t, const supervise::Snapshot& snapshot) {
+  used_.clear();
+  std::vector<AppInTable> apps;
+  for (const AppRow& app : all_apps(t)) {
+    if (app.destroying) continue;
+    AppInTable entry;
+    if (app.serving) entry.serving = served(t, app.name, *app.serving).get();
+    const std::optional<int> moving = moving_number(t, app.name);
+    if (moving && moving != app.serving && step_of(t, app.name, *moving) == Step::start) {
+      entry.coming = served(t, app.name, *moving).get();
+    }
+    apps.push_back(entry);
+  }
+  router::RouteTable table = make_table(options_.http, apps, snapshot);
+  models_ = used_;
+  return table;
+}
+
+std::chrono::nanoseconds Publisher::update(const Points& points,
+                                           const std::function<void(store::Transaction&)>& change) {
+  std::lock_guard lock(one_at_a_time_);
+  const std::shared_ptr<const supervise::Snapshot> snapshot = supervisor_.snapshot();
+  router::RouteTable next;
+  bool differs = false;
+  const auto compute = [&](store::Transaction& t) {
+    next = table_now(t, *snapshot);
+    next.version = newest_.version;
+    differs = !acknowledged_ || next != newest_;
+  };
+  if (!change) {
+    database_.read(compute);
+    if (!differs) return {};
+  }
+  point(points.commit + ".before");
+  database_.write([&](store::Transaction& t) {
+    if (change) change(t);
+    compute(t);
+    if (!differs) return;
+    ++next.version;
+    store_table(t, next.version, router::to_json(next));
+  });
+  point(points.commit + ".after");
+  if (!differs) return {};
+  newest_ = next;
+  acknowledged_ = false;
+  point(points.publish + ".before");
+  const Instant began = BootClock::now();
+  router_.publish(newest_, Deadline::after(options_.publish_timeout));
+  const Instant ended = BootClock::now();
+  acknowledged_ = true;
+  point(points.publish + ".after");
+  return ended - began;
+}
+
+void Publisher::keep_true(const std::stop_token& stop) {
+  std::uint64_t seen = 0;
+  bool behind = true;
+  while (!stop.stop_requested()) {
+    const std::uint64_t now = supervisor_.snapshot()->version;
+    if (behind || now != seen) {
+      try {
+        update({}, nullptr);
+        behind = false;
+      } catch (const Error& error) {
+        log::warning("release.publish", error.what());
+        behind = true;
+      }
+      seen = now;
+    }
+    supervisor_.wait(seen, Deadline::after(behind ? kRetryPause : options_.stop_notice));
+  }
+}
+
+}  // namespace holdall::release

@@ -1,0 +1,161 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/app.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "base/time.h"
+#include "engine/engine.h"
+#include "router/router.h"
+#include "store/store.h"
+#include "supervise/supervise.h"
+
+namespace holdall::release {
+
+/// The steps of a release, in order. What is committed is the step that is being done: after a crash it is
+/// done again.
+enum class Step : std::uint8_t {
+  planned,    ///< the row is there
+  start,      ///< new instances beside the old, in depends_on order, each up to its gate
+  switching,  ///< the new table is published
+  drain,      ///< the old finish what they have
+  watch,      ///< the new serve, the old are kept
+  stop_old,
+  live,    ///< final: it serves (or did, until a later one)
+  revert,  ///< the old table is published again, the new are drained and stopped
+  failed,  ///< final: `reason` says why; what served before serves on
+};
+std::string_view name(Step step);
+bool is_final(Step step);
+
+/// What is asked for. Everything in it was checked by the client's reader; the server checks it again.
+struct Request {
+  Json model;                                 ///< normalised
+  std::map<std::string, Digest> artefacts;    ///< service -> its tree, present in the engine
+  std::map<std::string, std::string> places;  ///< "services.web.environment.MOOD" -> "compose.yaml:14"
+  std::string commit;                         ///< "4f2a91c" or "4f2a91c-dirty"; empty: no git
+  std::string by;                             ///< who: "uid 0 (root)"
+  bool development =
+      false;  ///< `up`: no watch, routes at SERVICE.APP.localhost and APP.localhost, ports on loopback
+  bool force = false;  ///< replace every service, changed or not
+  std::string key;     ///< idempotency: the same key gives the same release
+};
+
+struct Event {
+  std::int64_t sequence = 0;
+  WallTime at;
+  std::string kind;  ///< "plan", "start", "ready", "switch", "live", "drain", "watch", "stop", "revert",
+                     ///< "failed", "done"
+  Json data;         ///< by kind: docs/formats/release-events.md
+};
+
+struct Release {
+  std::string app;
+  int number = 0;  ///< v3
+  Step step = Step::planned;
+  std::string reason;  ///< of `failed`, or of a revert under way
+  std::optional<int> rollback_of;
+  std::string commit, by;
+  WallTime created;
+  std::optional<WallTime> finished;
+  bool serving = false;  ///< it is the one whose services run
+  Json
+      report;  ///< phases with durations, requests served and failed by cause: docs/formats/release-report.md
+};
+
+/// One service's part of a plan.
+struct Change {
+  enum Kind : std::uint8_t { add, replace, keep, remove };
+  std::string service;
+  Kind kind = keep;
+  int replicas = 0;
+  std::vector<std::string>
+      why;  ///< "environment.MOOD_COLOUR  grey -> green   compose.yaml:14", "artefact  1f3a77b2 -> 77b2a0c4"
+};
+
+struct Plan {
+  std::string app;
+  std::optional<int> from;                 ///< the serving release's number
+  int to = 0;                              ///< the number the new one would get
+  std::vector<Change> changes;             ///< in the order of starting
+  std::vector<std::string> routes, ports;  ///< "hello.localhost", ":5432 -> db"
+  bool nothing_changed() const;
+};
+Json to_json(const Plan& plan);
+Json to_json(const Release& release);
+Json to_json(const Event& event);
+
+/// What runs of one app now, for `ps` and `status`.
+struct AppStatus {
+  std::string name;
+  std::optional<Release> serving, moving;
+  std::vector<supervise::InstanceStatus> instances;
+  std::vector<std::string> urls;
+  std::map<std::string, std::string> release_of_group;  ///< group id -> "v3"
+};
+
+struct ReleasesOptions {
+  net::Address http;  ///< where the router listens for routed HTTP
+  std::chrono::milliseconds publish_timeout{5'000};
+  /// How long the end of Releases may wait for the task that watches readiness: it looks up so often.
+  std::chrono::milliseconds stop_notice{200};
+  /// The last lines that an instance said, oldest first; they go into the `failed` event. May be empty.
+  std::function<std::vector<std::string>(const supervise::InstanceStatus&)> last_lines;
+  /// Called at every failpoint beside `failpoint` itself. A test throws out of it, and so leaves everything
+  /// where it is, as a crash would. May be empty.
+  std::function<void(const char* point)> at_point;
+};
+
+/// How versions go live, and stay. A release is a durable transaction: plan, start beside the old, gate,
+/// switch, drain, watch with the old alive, stop the old; a failure at any step leaves the old serving.
+/// Killed at any instant, it goes on or goes back when the next Releases is made over the same database.
+/// Thread-safe; a thread for each release in progress, and one that keeps the table true to what is ready.
+class Releases {
+ public:
+  Releases(store::Database& database, engine::Engine& engine, supervise::Supervisor& supervisor,
+           router::Router& router, const Clock& clock, ReleasesOptions options);
+  ~Releases();  ///< leaves releases in progress where they are
+
+  Plan plan(const Request& request) const;
+
+  /// Commits the release and returns at once with its row; `follow` tells the rest. Nothing changed (and not
+  /// forced): returns nothing. Throws `invalid` with all problems, `missing` for an artefact that is not
+  /// there, `conflict` naming who, what and since when if one is in progress, or if a host or a port is
+  /// another app's.
+  std::optional<Release> deploy(const Request& request);
+
+  /// A new release with the artefacts, model and configuration of `number`, or of the one that served before.
+  /// Throws `missing`, `conflict` as above. The same `key` (empty: none) gives the same release.
+  Release rollback(const std::string& app, std::optional<int> number, const std::string& by,
+                   const std::string& key = "");
+
+  /// Before the switch: reverts. After it: throws `conflict`. No release in progress: throws `missing`.
+  void cancel(const std::string& app, const std::string& by);
+
+  /// Events after `after`, at once if there are any, else when the next comes or at the deadline (then none).
+  std::vector<Event> follow(const std::string& app, int number, std::int64_t after, Deadline deadline) const;
+
+  std::vector<std::string> apps() const;
+  std::vector<Release> list(
+      const std::string& app) const;  ///< newest first; throws `missing` for an unknown app
+  Release get(const std::string& app, int number) const;  ///< throws `missing`
+  Json model(const std::string& app, int number) const;
+  AppStatus status(const std::string& app) const;
+
+  /// Takes the app out of the table, stops its instances in reverse order of starting and forgets it. Waits
+  /// for the end; throws `busy` at the deadline (call again), `conflict` during a release.
+  void destroy(const std::string& app, Deadline deadline);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace holdall::release

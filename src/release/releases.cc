@@ -1,0 +1,241 @@
+#include <fmt/format.h>
+
+#include <set>
+
+#include "base/error.h"
+#include "base/guarded.h"
+#include "base/tasks.h"
+#include "release/admission.h"
+#include "release/context.h"
+#include "release/plan.h"
+#include "release/publisher.h"
+#include "release/release.h"
+#include "release/report.h"
+#include "release/rollout.h"
+#include "release/rows.h"
+#include "release/teardown.h"
+
+namespace holdall::release {
+namespace {
+
+Release shown(Release release) {
+  release.report = public_report(std::move(release.report));
+  return release;
+}
+
+[[noreturn]] void no_app(const std::string& app) {
+  throw Error(Error::missing, fmt::format("no app '{}'", app));
+}
+
+[[noreturn]] void no_release(const std::string& app, int number) {
+  throw Error(Error::missing, fmt::format("{} has no release {}", app, version(number)));
+}
+
+Row must_find(store::Transaction& t, const std::string& app, int number) {
+  std::optional<Row> row = find_row(t, app, number);
+  if (!row) no_release(app, number);
+  return std::move(*row);
+}
+
+}  // namespace
+
+struct Releases::Impl {
+  Impl(store::Database& database, engine::Engine& engine, supervise::Supervisor& supervisor,
+       router::Router& router, const Clock& clock, ReleasesOptions given)
+      : options(std::move(given)),
+        publisher(database, supervisor, router, options),
+        context{database, engine, supervisor, router, clock, options, publisher, news} {}
+
+  void roll_out(const std::string& app, int number) {
+    tasks.start(
+        fmt::format("release {} of {}", version(number), app),
+        [this, app, number](const std::stop_token& stop) { Rollout(context, app, number).run(stop); });
+  }
+
+  void destroy(const std::string& app) {
+    if (!tearing.lock()->insert(app).second) return;
+    tasks.start("destruction of " + app, [this, app](const std::stop_token& stop) {
+      tear_down(context, app, stop);
+      tearing.lock()->erase(app);
+    });
+  }
+
+  template <typename Read>
+  auto read(Read&& work) const {
+    std::invoke_result_t<Read, store::Transaction&> result;
+    context.database.read([&](store::Transaction& t) { result = work(t); });
+    return result;
+  }
+
+  const ReleasesOptions options;
+  News news;
+  Publisher publisher;
+  Context context;
+  Guarded<std::set<std::string>> tearing;  ///< apps that a task is destroying
+  TaskGroup tasks;                         ///< last: what it runs uses all of the above
+};
+
+Releases::Releases(store::Database& database, engine::Engine& engine, supervise::Supervisor& supervisor,
+                   router::Router& router, const Clock& clock, ReleasesOptions options)
+    : impl_(std::make_unique<Impl>(database, engine, supervisor, router, clock, std::move(options))) {
+  impl_->tasks.start("publisher",
+                     [impl = impl_.get()](const std::stop_token& stop) { impl->publisher.keep_true(stop); });
+  const auto unfinished = impl_->read([](store::Transaction& t) {
+    std::vector<std::pair<AppRow, std::optional<int>>> found;
+    for (const AppRow& app : all_apps(t)) found.emplace_back(app, moving_number(t, app.name));
+    return found;
+  });
+  for (const auto& [app, moving] : unfinished) {
+    if (app.destroying) impl_->destroy(app.name);
+    if (moving) impl_->roll_out(app.name, *moving);
+  }
+}
+
+Releases::~Releases() { impl_->tasks.stop(); }
+
+Plan Releases::plan(const Request& request) const { return plan_of(impl_->context, request); }
+
+std::optional<Release> Releases::deploy(const Request& request) {
+  const auto admitted = admit(impl_->context, {request, std::nullopt, impl_->context.clock.now()});
+  if (!admitted) return std::nullopt;
+  if (admitted->fresh) impl_->roll_out(admitted->row.release.app, admitted->row.release.number);
+  return shown(admitted->row.release);
+}
+
+Release Releases::rollback(const std::string& app, std::optional<int> number, const std::string& by,
+                           const std::string& key) {
+  const Instant accepted = impl_->context.clock.now();
+  std::optional<int> begun;
+  Wish wish = impl_->read([&](store::Transaction& t) {
+    if (!key.empty()) begun = number_of_key(t, app, key);
+    if (begun) return Wish{};
+    const std::optional<AppRow> row = find_app(t, app);
+    if (!row) no_app(app);
+    check_still(t, app, impl_->context.clock);
+    if (!row->serving) throw Error(Error::missing, fmt::format("no release of {} serves", app));
+    if (!number) number = must_find(t, app, *row->serving).replaces;
+    if (!number) {
+      throw Error(Error::missing,
+                  fmt::format("no release of {} served before {}", app, version(*row->serving)));
+    }
+    if (number == row->serving) {
+      throw Error(Error::conflict, fmt::format("{} of {} serves already", version(*number), app));
+    }
+    const Row target = must_find(t, app, *number);
+    if (target.release.step != Step::live) {
+      throw Error(Error::conflict,
+                  fmt::format("{} of {} never served: {}", version(*number), app, target.release.reason));
+    }
+    return Wish{target.request, number, Instant()};
+  });
+  if (begun) return get(app, *begun);
+  wish.accepted = accepted;
+  wish.request.by = by;
+  wish.request.key = key;
+  const auto admitted = admit(impl_->context, wish);
+  if (admitted->fresh) impl_->roll_out(app, admitted->row.release.number);
+  return shown(admitted->row.release);
+}
+
+void Releases::cancel(const std::string& app, const std::string& by) {
+  const Clock& clock = impl_->context.clock;
+  impl_->context.commit_and_publish("revert", "revert.publish", [&](store::Transaction& t) {
+    if (!find_app(t, app)) no_app(app);
+    const std::optional<int> moving = moving_number(t, app);
+    if (!moving) throw Error(Error::missing, fmt::format("no release of {} is in progress", app));
+    const Row row = must_find(t, app, *moving);
+    const Step step = row.release.step;
+    if (step != Step::planned && step != Step::start) {
+      throw Error(Error::conflict,
+                  fmt::format("release {} of {} has switched or is going back already (step {}); to "
+                              "undo it, roll back when it is live",
+                              version(*moving), app, name(step)));
+    }
+    Row next = row_in(row, Step::revert, clock);
+    next.release.reason = fmt::format("cancelled by {}", by);
+    update_step(t, next, step);
+    add_event(t, app, *moving,
+              {0, clock.wall(), "revert",
+               Json::object(
+                   {{"reason", next.release.reason}, {"switched", false}, {"to", version(row.replaces)}})});
+  });
+}
+
+std::vector<Event> Releases::follow(const std::string& app, int number, std::int64_t after,
+                                    Deadline deadline) const {
+  for (;;) {
+    const std::uint64_t told = impl_->news.told();
+    std::vector<Event> events = impl_->read([&](store::Transaction& t) {
+      if (!step_of(t, app, number)) no_release(app, number);
+      return events_after(t, app, number, after);
+    });
+    if (!events.empty() || !impl_->news.wait(told, deadline)) return events;
+  }
+}
+
+std::vector<std::string> Releases::apps() const {
+  return impl_->read([](store::Transaction& t) {
+    std::vector<std::string> names;
+    for (const AppRow& app : all_apps(t)) names.push_back(app.name);
+    return names;
+  });
+}
+
+std::vector<Release> Releases::list(const std::string& app) const {
+  return impl_->read([&](store::Transaction& t) {
+    if (!find_app(t, app)) no_app(app);
+    std::vector<Release> all;
+    for (const int number : numbers(t, app)) all.push_back(shown(must_find(t, app, number).release));
+    return all;
+  });
+}
+
+Release Releases::get(const std::string& app, int number) const {
+  return impl_->read([&](store::Transaction& t) { return shown(must_find(t, app, number).release); });
+}
+
+Json Releases::model(const std::string& app, int number) const {
+  return impl_->read([&](store::Transaction& t) { return must_find(t, app, number).request.model; });
+}
+
+AppStatus Releases::status(const std::string& app) const {
+  AppStatus status = impl_->read([&](store::Transaction& t) {
+    const std::optional<AppRow> row = find_app(t, app);
+    if (!row) no_app(app);
+    AppStatus found;
+    found.name = app;
+    if (row->serving) {
+      const Row serving = must_find(t, app, *row->serving);
+      found.urls = urls(served_of(t, serving), impl_->options.http);
+      found.serving = shown(serving.release);
+    }
+    if (const auto moving = moving_number(t, app)) found.moving = shown(must_find(t, app, *moving).release);
+    return found;
+  });
+  const auto snapshot = impl_->context.supervisor.snapshot();
+  for (const supervise::InstanceStatus& instance : snapshot->instances) {
+    if (instance.app != app) continue;
+    status.instances.push_back(instance);
+    status.release_of_group[instance.group.value] = version(release_of(instance.group));
+  }
+  return status;
+}
+
+void Releases::destroy(const std::string& app, Deadline deadline) {
+  impl_->context.commit("destroy", [&](store::Transaction& t) {
+    if (!find_app(t, app)) no_app(app);
+    check_still(t, app, impl_->context.clock);
+    set_destroying(t, app);
+  });
+  impl_->destroy(app);
+  for (;;) {
+    const std::uint64_t told = impl_->news.told();
+    const bool there = impl_->read([&](store::Transaction& t) { return find_app(t, app).has_value(); });
+    if (!there) return;
+    if (!impl_->news.wait(told, deadline)) {
+      throw Error(Error::busy, fmt::format("{} is still being stopped; call again to wait on", app));
+    }
+  }
+}
+
+}  // namespace holdall::release

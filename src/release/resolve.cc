@@ -1,0 +1,97 @@
+#include "release/resolve.h"
+
+#include <fmt/format.h>
+
+#include "release/plan.h"
+
+namespace holdall::release {
+namespace {
+
+supervise::Gate gate_of(const app::Service& service) {
+  supervise::Gate gate;
+  gate.start_timeout = service.start_timeout;
+  if (service.ready) {
+    const app::Ready& ready = *service.ready;
+    gate.kind = !ready.path.empty()      ? supervise::Gate::Kind::http
+                : !ready.command.empty() ? supervise::Gate::Kind::command
+                                         : supervise::Gate::Kind::port;
+    gate.path = ready.path;
+    gate.command = ready.command;
+    gate.status_from = ready.status_from;
+    gate.status_to = ready.status_to;
+    gate.interval = ready.interval;
+    if (ready.later_interval) gate.later_interval = *ready.later_interval;
+    gate.timeout = ready.timeout;
+    return gate;
+  }
+  if (service.healthcheck && !service.healthcheck->command.empty()) {
+    const app::Healthcheck& check = *service.healthcheck;
+    gate.kind = supervise::Gate::Kind::command;
+    gate.command = check.command;
+    gate.interval = gate.later_interval = check.interval;
+    gate.timeout = check.timeout;
+    gate.start_period = check.start_period;
+    gate.retries = check.retries;
+    return gate;
+  }
+  gate.kind = service.has_port() ? supervise::Gate::Kind::port : supervise::Gate::Kind::running;
+  return gate;
+}
+
+supervise::RestartPolicy restart_of(const app::Service& service, bool development) {
+  using Kind = supervise::RestartPolicy::Kind;
+  switch (service.restart.policy) {
+    case app::Restart::no: return {Kind::no, 0};
+    case app::Restart::always:
+    case app::Restart::unless_stopped: return {Kind::always, 0};
+    case app::Restart::on_failure: return {Kind::on_failure, service.restart.most};
+    case app::Restart::unset: break;
+  }
+  return {development ? Kind::no : Kind::on_failure, 0};
+}
+
+}  // namespace
+
+std::string variable_stem(const std::string& service) {
+  std::string stem = service;
+  for (char& c : stem) {
+    if (c >= 'a' && c <= 'z') {
+      c = static_cast<char>(c - 'a' + 'A');
+    } else if (!(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9')) {
+      c = '_';
+    }
+  }
+  return stem;
+}
+
+supervise::Group resolve(const app::App& app, const app::Service& service, const Digest& artefact,
+                         const ResolveFor& release) {
+  supervise::Group group;
+  group.id = group_id(app.name, service.name, release.number);
+  group.replicas = service.replicas;
+  group.has_port = service.has_port();
+  group.gate = gate_of(service);
+  group.restart = restart_of(service, release.development);
+
+  engine::Workload& workload = group.workload;
+  workload.app = app.name;
+  workload.service = service.name;
+  workload.artefact = artefact;
+  workload.command = service.entrypoint;
+  workload.command.insert(workload.command.end(), service.command.begin(), service.command.end());
+  workload.working_dir = service.working_dir;
+  workload.stop_signal = service.stop_signal;
+  workload.stop_grace = std::chrono::ceil<std::chrono::milliseconds>(service.stop_grace);
+  workload.environment = service.environment;  // a declared name wins over every one below
+  auto& environment = workload.environment;
+  environment.try_emplace("HOLDALL_ENV", "");
+  environment.try_emplace("HOLDALL_RELEASE", version(release.number));
+  for (const auto& [other, port] : release.service_ports) {
+    if (other == service.name || !app.services.contains(other)) continue;
+    environment.try_emplace(variable_stem(other) + "_HOST", "127.0.0.1");
+    environment.try_emplace(variable_stem(other) + "_PORT", fmt::format("{}", port));
+  }
+  return group;
+}
+
+}  // namespace holdall::release

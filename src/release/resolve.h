@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "app/app.h"
+#include "base/id.h"
+#include "supervise/supervise.h"
+
+namespace holdall::release {
+
+/// What a group takes from its release.
+struct ResolveFor {
+  int number = 0;
+  bool development = false;
+  std::map<std::string, std::uint16_t> service_ports;  ///< of all services of the app that have one
+};
+
+/// The service with every name resolved: what the supervisor is to want. The same arguments give the same
+/// group.
+supervise::Group resolve(const app::App& app, const app::Service& service, const Digest& artefact,
+                         const ResolveFor& release);
+
+/// "cache-db" -> "CACHE_DB".
+std::string variable_stem(const std::string& service);
+
+}  // namespace holdall::release
