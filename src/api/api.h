@@ -1,0 +1,55 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "engine/engine.h"
+#include "net/address.h"
+#include "net/server.h"
+#include "release/release.h"
+#include "store/store.h"
+#include "supervise/supervise.h"
+
+namespace holdall::api {
+
+/// What the API speaks for. All of it outlives the Api.
+struct Parts {
+  release::Releases& releases;
+  engine::Engine& engine;
+  supervise::Supervisor& supervisor;
+  store::Database& database;
+  const Clock& clock;
+};
+
+struct Options {
+  std::filesystem::path state;  ///< uploads/ is made and emptied here; logs/ is read
+  net::Address http;            ///< where the router listens, to be told
+  std::string engine = "process";
+  unsigned owner = 0;  ///< the uid that may do everything, beside root and members of `group`
+  std::string group = "holdall";
+  bool is_private = false;     ///< `up`'s own server: it ends with its last session
+  std::function<void()> exit;  ///< asks serve to end everything; for a private server
+};
+
+/// The HTTP API (docs/formats/api.md): parse, call, answer. Every call is checked against one table of
+/// rights, and what changes anything is logged with who asked for it. Thread-safe.
+class Api {
+ public:
+  Api(Parts parts, Options options);
+  ~Api();  ///< after the server that has its routes
+
+  std::vector<net::Route> routes();
+
+  /// Control is ending: sessions that close from now on stop nothing. Call it before the server's `stop`.
+  void stop();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace holdall::api

@@ -1,0 +1,104 @@
+#include "api/handlers.h"
+
+#include <unistd.h>
+
+#include <charconv>
+
+#include "api/log_stream.h"
+#include "api/processes.h"
+#include "base/error.h"
+#include "wire/wire.h"
+
+namespace holdall::api {
+namespace {
+
+std::size_t parse_count(const std::string& text, std::string_view name) {
+  std::size_t count = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    throw Error(Error::invalid, std::string(name) + "=" + text + " is no count");
+  }
+  return count;
+}
+
+LogQuery parse_log_query(const net::Request& request) {
+  LogQuery query{.app = request.parameters.at(0)};
+  std::string services = request.parameter("service").value_or("");
+  for (std::size_t at = 0; at < services.size();) {
+    std::size_t comma = std::min(services.find(',', at), services.size());
+    query.services.insert(services.substr(at, comma - at));
+    at = comma + 1;
+  }
+  if (auto tail = request.parameter("tail")) query.tail = parse_count(*tail, "tail");
+  query.follow = request.parameter("follow") == "1";
+  if (auto from = request.parameter("from")) query.from = parse_cursors(*from);
+  return query;
+}
+
+Json pid(int pid) { return Json::object({{"pid", pid}}); }
+
+}  // namespace
+
+Handlers::Handlers(Parts parts, Options options) : parts_(parts), options_(std::move(options)) {
+  // What an upload left that a crash cut short.
+  std::filesystem::remove_all(options_.state / "uploads");
+  if (options_.is_private) {
+    auto destroy = [this](const std::string& app, Deadline deadline) { destroy_app(app, deadline); };
+    sessions_ = std::make_unique<Sessions>(parts_.releases, parts_.supervisor, options_.state / "detached",
+                                           destroy, options_.exit);
+  }
+}
+
+Handlers::~Handlers() { stop(); }
+
+void Handlers::stop() {
+  if (sessions_) sessions_->leave();
+}
+
+net::Response Handlers::version(net::Request&) { return net::json_response(wire::to_json(wire::build())); }
+
+net::Response Handlers::lbheartbeat(net::Request&) { return net::json_response(Json::object()); }
+
+net::Response Handlers::heartbeat(net::Request&) {
+  parts_.database.read([](store::Transaction& t) { t.query("select 1", {}, [](const store::Row&) {}); });
+  return net::json_response(Json::object({{"status", "ok"}, {"checks", Json::object({{"database", "ok"}})}}));
+}
+
+net::Response Handlers::server(net::Request&) {
+  int serve = getppid();
+  Json router = Json::object({{"http", net::text(options_.http)}});
+  if (auto found = child_with_argument(serve, "router")) router["pid"] = *found;
+  return net::json_response(Json::object({{"version", wire::build().version},
+                                          {"engine", options_.engine},
+                                          {"router", router},
+                                          {"control", pid(getpid())},
+                                          {"serve", pid(serve)},
+                                          {"state", options_.state.string()},
+                                          {"private", options_.is_private}}));
+}
+
+net::Response Handlers::logs(net::Request& request) {
+  LogQuery query = parse_log_query(request);
+  parts_.releases.list(query.app);  // an app that is not there is said at once
+  auto produce = [this, query](Feed& feed, const std::stop_token& stop) {
+    stream_logs(query, options_.state / "logs", parts_.supervisor, feed, stop);
+  };
+  return stream_response(make_stream(streams_, "logs of " + query.app, produce));
+}
+
+Sessions& Handlers::sessions() {
+  if (!sessions_)
+    throw Error(Error::invalid, "sessions are for the private server of `holdall up`; this one stays");
+  return *sessions_;
+}
+
+net::Response Handlers::open_session(net::Request&) { return stream_response(sessions().open()); }
+
+net::Response Handlers::detach_session(net::Request&) {
+  sessions().detach();
+  return net::json_response(Json::object());
+}
+
+net::Response Handlers::stop_session(net::Request&) { return stream_response(sessions().stop_everything()); }
+
+}  // namespace holdall::api

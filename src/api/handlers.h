@@ -1,0 +1,57 @@
+#pragma once
+
+#include <memory>
+
+#include "api/access.h"
+#include "api/api.h"
+#include "api/session.h"
+#include "base/tasks.h"
+
+namespace holdall::api {
+
+/// What answers each route: parse, call, answer. The routes' table in api.cc says which is which.
+class Handlers {
+ public:
+  Handlers(Parts parts, Options options);
+  ~Handlers();
+  void stop();
+
+  // handlers.cc: the server
+  net::Response version(net::Request& request);
+  net::Response lbheartbeat(net::Request& request);
+  net::Response heartbeat(net::Request& request);
+  net::Response server(net::Request& request);
+  net::Response logs(net::Request& request);
+  net::Response open_session(net::Request& request);
+  net::Response detach_session(net::Request& request);
+  net::Response stop_session(net::Request& request);
+
+  // apps.cc
+  net::Response apps(net::Request& request);
+  net::Response status(net::Request& request);
+  net::Response plan(net::Request& request);
+  net::Response deploy(net::Request& request);
+  net::Response releases(net::Request& request);
+  net::Response release(net::Request& request);
+  net::Response events(net::Request& request);
+  net::Response rollback(net::Request& request);
+  net::Response cancel(net::Request& request);
+  net::Response destroy(net::Request& request);
+
+  // sources.cc
+  net::Response find_source(net::Request& request);
+  net::Response put_source(net::Request& request);
+
+ private:
+  Sessions& sessions();
+  void destroy_app(const std::string& app, Deadline deadline);
+  Json instances(const release::AppStatus& status) const;
+  std::optional<Digest> artefact_of(const Digest& source, const std::string& build) const;
+
+  Parts parts_;
+  const Options options_;
+  std::unique_ptr<Sessions> sessions_;  ///< of a private server
+  TaskGroup streams_;
+};
+
+}  // namespace holdall::api

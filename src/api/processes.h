@@ -1,0 +1,12 @@
+#pragma once
+
+#include <sys/types.h>
+#include <optional>
+#include <string_view>
+
+namespace holdall::api {
+
+/// The child of `parent` whose first argument is `argument`: how control finds the router, its sibling.
+std::optional<pid_t> child_with_argument(pid_t parent, std::string_view argument);
+
+}  // namespace holdall::api
