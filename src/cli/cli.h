@@ -1,0 +1,71 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/address.h"
+
+namespace holdall::cli {
+
+/// Flags that any command takes, before its name or after it.
+struct Globals {
+  std::vector<std::string> files;           ///< -f
+  std::optional<std::string> project_name;  ///< -p
+  std::vector<std::string> profiles, env_files;
+  std::optional<std::string> project_dir;
+  std::optional<std::string> host;  ///< -H
+  std::string ansi = "auto";        ///< never, always, auto
+  bool yes = false;                 ///< -y
+};
+
+struct Command;
+
+/// One call of a command.
+struct Invocation {
+  const Command& command;
+  Globals globals;
+  std::vector<std::string> arguments;  ///< those after its name
+};
+
+/// A row of main's table. `run` returns the exit code, or throws an Error that becomes one.
+struct Command {
+  std::string_view name;   ///< "deploy"
+  std::string_view group;  ///< its heading in `holdall --help`; empty: not listed
+  std::string_view help;   ///< one line
+  int (*run)(Invocation&);
+};
+
+/// Finds the command, runs it, says what went wrong on stderr. Returns the exit code.
+int run(std::span<const Command> table, int argc, char** argv);
+
+int up(Invocation& call);
+int down(Invocation& call);
+int ps(Invocation& call);
+int logs(Invocation& call);
+int config(Invocation& call);
+int plan(Invocation& call);
+int deploy(Invocation& call);
+int releases(Invocation& call);
+int rollback(Invocation& call);
+int status(Invocation& call);
+int apps(Invocation& call);
+int version(Invocation& call);
+
+/// How a `holdall serve` was asked to be.
+struct ServeSettings {
+  std::filesystem::path state;
+  std::filesystem::path run;  ///< the directory of `api`
+  net::Address api, http;
+  std::string engine;
+  bool is_private = false;  ///< `up`'s own: ends with the last session
+};
+
+/// The flags of `serve` over its environment, its configuration file and the defaults. Nothing when the call
+/// is answered by that (--help, --print-config).
+std::optional<ServeSettings> serve_settings(Invocation& call);
+
+}  // namespace holdall::cli

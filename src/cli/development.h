@@ -1,0 +1,44 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "cli/server.h"
+#include "cli/terminal.h"
+
+namespace holdall::cli {
+
+/// Where the private server of a project has its state and sockets: under those of the user, by the project's
+/// directory.
+struct PrivatePlace {
+  std::filesystem::path state, run;
+  net::Address api() const { return {.host = "", .port = 0, .path = (run / "api.sock").string()}; }
+};
+PrivatePlace private_place(const std::filesystem::path& project);
+
+/// Whether a private server answers there now.
+bool answers(const PrivatePlace& place);
+
+/// Executes this binary as the project's private server and waits until it answers. Its HTTP port is 8080 or
+/// the next that is free and not in `published`, which the project wants for itself. Throws `failed` with
+/// what it said if it ends before.
+void start_private_server(const PrivatePlace& place, const std::set<std::uint16_t>& published = {});
+
+/// What `ps` and `logs` are about: the app of the caller's project, and the server that runs it: the one
+/// named by -H, else the project's private one, if it runs.
+struct Stack {
+  std::string app;
+  std::unique_ptr<Server> server;  ///< nothing: none runs
+};
+Stack find_stack(const Globals& globals);
+
+/// Whether its process has ended, whatever it left behind: asked of the kernel, by the lock it holds.
+bool is_gone(const PrivatePlace& place);
+
+/// Stops everything the project's private server runs, saying what ends, and waits until the server has gone.
+/// No server is no error.
+void stop_private_server(const PrivatePlace& place, const Terminal& out);
+
+}  // namespace holdall::cli

@@ -1,0 +1,159 @@
+#include "cli/project.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <deque>
+#include <set>
+
+#include "base/error.h"
+#include "base/subprocess.h"
+#include "cli/settings.h"
+
+namespace holdall::cli {
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+// git answers in milliseconds; on a network disk it may not, and the commit is only a remark.
+constexpr auto kGitTimeout = 5s;
+
+// Where a project begins, in the order of the specification.
+constexpr std::array kFileNames{"compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"};
+
+app::LoadOptions load_options(const Globals& globals, bool release) {
+  app::LoadOptions options;
+  options.working_dir = fs::current_path();
+  for (const std::string& file : globals.files) options.files.emplace_back(file);
+  for (const std::string& file : globals.env_files) options.env_files.emplace_back(file);
+  if (globals.project_dir) options.project_dir = *globals.project_dir;
+  options.project_name = globals.project_name;
+  options.profiles = globals.profiles;
+  options.release = release;
+  if (!release) options.environment = environment();
+  return options;
+}
+
+std::optional<std::string> git(const fs::path& directory, std::vector<std::string> words) {
+  holdall::Command command;
+  command.argv = {"git", "-C", directory.string()};
+  command.argv.insert(command.argv.end(), words.begin(), words.end());
+  command.environment = environment();
+  try {
+    Output output = holdall::run(command, Deadline::after(kGitTimeout));
+    if (output.timed_out || !output.exit.ok()) return std::nullopt;
+    return output.out;
+  } catch (const Error&) {
+    return std::nullopt;  // there is no git
+  }
+}
+
+std::string bytes_text(std::uint64_t bytes) {
+  if (bytes < 10'000) return fmt::format("{} B", bytes);
+  if (bytes < 10'000'000) return fmt::format("{} KB", bytes / 1'000);
+  return fmt::format("{} MB", bytes / 1'000'000);
+}
+
+wire::PackedTree pack(const app::Service& service) {
+  std::vector<std::string> paths;
+  // A service with an image alone runs from an empty tree.
+  if (!service.context.empty()) {
+    for (const app::ContextFile& file : app::list_context(service.context)) paths.push_back(file.path);
+  }
+  try {
+    return wire::pack_tree(service.context.empty() ? fs::path("/") : service.context, paths);
+  } catch (const Error& error) {
+    throw error.during("packing service " + service.name);
+  }
+}
+
+std::string target_of(const Digest& digest, const app::Service& service) {
+  Json::Array argv(service.build.begin(), service.build.end());
+  return fmt::format("/v1/sources/{}?build={}", digest.value,
+                     wire::percent_encode(Json::array(argv).print()));
+}
+
+}  // namespace
+
+app::Loaded load_project(const Globals& globals, bool release, const Terminal& errors) {
+  app::Loaded project = app::load(load_options(globals, release));
+  for (const Problem& warning : project.warnings) {
+    errors.line(errors.paint(Colour::yellow, "warning: ") + text(warning));
+  }
+  return project;
+}
+
+fs::path project_directory(const Globals& globals) {
+  if (globals.project_dir) return fs::absolute(*globals.project_dir);
+  if (!globals.files.empty()) return fs::absolute(globals.files.front()).parent_path();
+  for (fs::path directory = fs::current_path();; directory = directory.parent_path()) {
+    for (const char* name : kFileNames) {
+      if (fs::exists(directory / name)) return directory;
+    }
+    if (directory == directory.parent_path()) throw Error(Error::missing, "no compose.yaml here or above");
+  }
+}
+
+void narrow(app::Loaded& project, const std::vector<std::string>& services) {
+  if (services.empty()) return;
+  std::set<std::string> kept;
+  std::deque<std::string> open(services.begin(), services.end());
+  for (; !open.empty(); open.pop_front()) {
+    auto service = project.app.services.find(open.front());
+    if (service == project.app.services.end()) {
+      throw Error(Error::missing, fmt::format("no such service: {}; there is: {}", open.front(),
+                                              fmt::join(project.app.service_order, ", ")));
+    }
+    if (!kept.insert(open.front()).second) continue;
+    for (const auto& [name, dependency] : service->second.depends_on) {
+      if (project.app.services.contains(name)) open.push_back(name);
+    }
+  }
+  std::erase_if(project.app.services, [&](const auto& service) { return !kept.contains(service.first); });
+  std::erase_if(project.app.service_order, [&](const std::string& name) { return !kept.contains(name); });
+  Json* all = project.model.find("services");
+  if (all)
+    std::erase_if(all->members(), [&](const Json::Member& member) { return !kept.contains(member.first); });
+}
+
+std::string git_commit(const fs::path& directory) {
+  auto commit = git(directory, {"rev-parse", "--short", "HEAD"});
+  if (!commit) return "";
+  while (!commit->empty() && commit->back() == '\n') commit->pop_back();
+  auto changes = git(directory, {"status", "--porcelain", "--", "."});
+  return *commit + (changes && !changes->empty() ? "-dirty" : "");
+}
+
+std::map<std::string, std::string> send_artefacts(Server& server, const app::App& app,
+                                                  const Terminal& progress) {
+  std::map<std::string, std::string> artefacts;
+  for (const std::string& name : app.service_order) {
+    const app::Service& service = app.services.at(name);
+    wire::PackedTree tree = pack(service);
+    std::string target = target_of(tree.digest, service);
+    std::optional<Json> answer = server.find(target);
+    if (!answer) {
+      progress.transient(fmt::format("  {:<10}{} {}", "send", name, bytes_text(tree.bytes)));
+      answer = server.put_file(target, tree.file.get());
+      progress.line(fmt::format("  {:<10}{} {}", "sent", name, bytes_text(tree.bytes)));
+    }
+    artefacts[name] = answer->at("artefact").string();
+  }
+  return artefacts;
+}
+
+wire::DeployRequest deploy_request(const app::Loaded& project, std::map<std::string, std::string> artefacts) {
+  wire::DeployRequest request{
+      .model = project.model, .artefacts = std::move(artefacts), .places = {}, .commit = {}};
+  for (const auto& [key, where] : project.places) {
+    // People know the file by its name in the project.
+    Where shown = where;
+    shown.file = fs::path(where.file).lexically_proximate(project.project_dir);
+    request.places.emplace(key, text(Where{shown.file, shown.line, 0}));
+  }
+  request.commit = git_commit(project.project_dir);
+  return request;
+}
+
+}  // namespace holdall::cli

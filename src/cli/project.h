@@ -1,0 +1,36 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "app/app.h"
+#include "cli/server.h"
+#include "cli/terminal.h"
+#include "wire/wire.h"
+
+namespace holdall::cli {
+
+/// Reads the caller's project: as development does, or as a release does. Warnings go to `errors`.
+app::Loaded load_project(const Globals& globals, bool release, const Terminal& errors);
+
+/// Where the project would be, without reading its services: what names the private serve of `up`. Throws
+/// `missing` if there is no Compose file.
+std::filesystem::path project_directory(const Globals& globals);
+
+/// The named services and all they depend on remain, in the value and in the model. None named: all. Throws
+/// `missing` for a name the file does not have.
+void narrow(app::Loaded& project, const std::vector<std::string>& services);
+
+/// "4f2a91c", "4f2a91c-dirty"; empty where the project is no git checkout or there is no git.
+std::string git_commit(const std::filesystem::path& directory);
+
+/// Every service's artefact on the server, by name; what it lacks is packed and sent, with a word on
+/// `progress`.
+std::map<std::string, std::string> send_artefacts(Server& server, const app::App& app,
+                                                  const Terminal& progress);
+
+/// The request that releases this project.
+wire::DeployRequest deploy_request(const app::Loaded& project, std::map<std::string, std::string> artefacts);
+
+}  // namespace holdall::cli

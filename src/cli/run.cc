@@ -1,0 +1,80 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+
+#include "base/error.h"
+#include "cli/cli.h"
+#include "cli/options.h"
+#include "cli/terminal.h"
+#include "cli/words.h"
+
+namespace holdall::cli {
+namespace {
+
+void print_help(std::span<const Command> table) {
+  std::string text = "Your compose.yaml, in production.\n\nUsage: holdall [FLAGS] COMMAND [ARGUMENTS]\n";
+  std::string_view group;
+  for (const Command& command : table) {
+    if (command.group.empty()) continue;
+    if (command.group != group) text += fmt::format("\n{}:\n", command.group);
+    group = command.group;
+    text += fmt::format("  {:<12}{}\n", command.name, command.help);
+  }
+  text +=
+      "\nGlobal flags:\n"
+      "  -f, --file FILE           Compose file; may be repeated\n"
+      "  -p, --project-name NAME   name of the project\n"
+      "  --profile NAME            turn on a profile; may be repeated\n"
+      "  --env-file FILE           read variables from here instead of .env\n"
+      "  --project-directory DIR   where relative paths start\n"
+      "  -H, --host URL            the server: unix:///path\n"
+      "  -y, --yes                 ask nothing\n"
+      "  --ansi WHEN               colour: never, always, auto\n"
+      "\nExample:\n  holdall up          run the app of this directory, here\n"
+      "  holdall deploy      release it on the server\n\n"
+      "holdall COMMAND --help says more of each.\n";
+  std::fputs(text.c_str(), stdout);
+}
+
+const Command* find(std::span<const Command> table, std::string_view name) {
+  auto command =
+      std::find_if(table.begin(), table.end(), [&](const Command& row) { return row.name == name; });
+  return command == table.end() ? nullptr : &*command;
+}
+
+int dispatch(std::span<const Command> table, Start start) {
+  if (start.version) start.rest = {"version"};
+  bool help = start.help || start.rest.empty() || start.rest.front() == "help";
+  if (help && start.rest.size() < 2) {
+    print_help(table);
+    return 0;
+  }
+  if (help) start.rest = {start.rest[1], "--help"};
+  const Command* command = find(table, start.rest.front());
+  if (!command) throw Error(Error::invalid, unknown_command(start.rest.front(), table));
+  Invocation call{*command, std::move(start.globals), {start.rest.begin() + 1, start.rest.end()}};
+  return command->run(call);
+}
+
+}  // namespace
+
+int run(std::span<const Command> table, int argc, char** argv) {
+  Terminal errors(2, "auto");
+  try {
+    int code = dispatch(table, parse_start(argc, argv));
+    // What was printed must have arrived: `holdall config > /full/disk` has not succeeded.
+    if (std::fflush(stdout) != 0) throw_errno(Error::failed, "write the answer", errno);
+    return code;
+  } catch (const Error& error) {
+    std::fflush(stdout);
+    errors.line(errors.paint(Colour::red, "error: ") + error.what());
+    return exit_code(error.kind());
+  } catch (const std::exception& error) {
+    errors.line(fmt::format("error: a bug of holdall: {}", error.what()));
+    return exit_code(Error::broken);
+  }
+}
+
+}  // namespace holdall::cli

@@ -1,0 +1,209 @@
+#include "cli/server.h"
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <thread>
+
+#include "base/error.h"
+#include "cli/settings.h"
+#include "net/sse.h"
+#include "wire/wire.h"
+
+namespace holdall::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+// An answer that takes longer is not coming: a handler waits at most for an artefact's build.
+constexpr auto kCallTimeout = 10min;
+constexpr auto kPatience = 30s;   // control is back after some milliseconds; a loaded machine may need longer
+constexpr auto kAskAgain = 50ms;  // while it is started again
+
+[[noreturn]] void throw_answer(const net::ClientResponse& response) {
+  std::string message = response.body;
+  Error::Kind kind = response.status >= 500 ? Error::broken : Error::invalid;
+  try {
+    const Json body = Json::parse(response.body);
+    const Json& error = body.at("error");
+    kind = parse_kind(error.at("kind").string());
+    message = error.at("message").string();
+  } catch (const Error&) {
+    message = fmt::format("the server answered {} without a reason", response.status);
+  }
+  throw Error(kind, message);
+}
+
+void check_server(const net::ClientResponse& response) {
+  wire::check_versions(wire::build().version, response.header(wire::kServerHeader));
+}
+
+Json parsed(const net::ClientResponse& response) {
+  if (response.status < 200 || response.status > 299) throw_answer(response);
+  return Json::parse(response.body);
+}
+
+/// Whether this is a connection that failed, not an answer.
+bool no_connection(const Error& error) {
+  return error.kind() == Error::missing || error.kind() == Error::failed;
+}
+
+Error nobody(const net::Address& address) {
+  return Error(Error::missing,
+               fmt::format("no server answers at {}: start one with `holdall serve`, or name another with -H",
+                           net::text(address)));
+}
+
+}  // namespace
+
+/// Follows a stream's events and remembers where to go on. What `each` throws waits until the stream is left:
+/// it is no failure of the connection.
+class Server::EventReader {
+ public:
+  explicit EventReader(const std::function<bool(const Event&)>& each) : each_(each) {}
+
+  /// False once no more is wanted.
+  bool feed(std::string_view bytes) {
+    try {
+      for (const net::SseParser::Event& raw : parser_.feed(bytes)) {
+        if (!raw.id.empty()) last_id_ = raw.id;
+        satisfied_ = !each_({raw.name, raw.id, raw.data.empty() ? Json::object() : Json::parse(raw.data)});
+        if (satisfied_) return false;
+      }
+    } catch (...) {
+      thrown_ = std::current_exception();
+    }
+    return !thrown_;
+  }
+
+  void begin_again() { parser_ = {}; }
+  const std::string& last_id() const { return last_id_; }
+
+  bool satisfied() const {
+    if (thrown_) std::rethrow_exception(thrown_);
+    return satisfied_;
+  }
+
+ private:
+  const std::function<bool(const Event&)>& each_;
+  net::SseParser parser_;
+  std::string last_id_;
+  bool satisfied_ = false;
+  std::exception_ptr thrown_;
+};
+
+Server::Server(net::Address address) : address_(std::move(address)) {}
+
+net::ClientResponse Server::call(net::ClientRequest request, Deadline deadline, bool repeatable) {
+  request.headers.emplace_back(wire::kClientHeader, wire::build().version);
+  std::optional<Deadline> patience;
+  for (;;) {
+    try {
+      net::ClientResponse response = net::fetch(address_, request, deadline);
+      answered_ = true;
+      check_server(response);
+      return response;
+    } catch (const Error& error) {
+      if (!no_connection(error)) throw;
+      // An answer that was cut may have been acted on; a refused connection was not.
+      bool safe = repeatable || error.kind() == Error::missing;
+      if (!answered_ && error.kind() == Error::missing) throw nobody(address_);
+      if (!patience) patience = Deadline::after(kPatience);
+      if (!answered_ || !safe || patience->passed()) throw;
+    }
+    std::this_thread::sleep_for(kAskAgain);
+  }
+}
+
+Json Server::get(const std::string& target) {
+  return parsed(call({.method = "GET", .target = target}, Deadline::after(kCallTimeout), true));
+}
+
+std::optional<Json> Server::find(const std::string& target) {
+  net::ClientResponse response =
+      call({.method = "GET", .target = target}, Deadline::after(kCallTimeout), true);
+  if (response.status == 404) return std::nullopt;
+  return parsed(response);
+}
+
+Json Server::post(const std::string& target, const Json& body, const std::string& idempotency_key) {
+  net::ClientRequest request{.method = "POST", .target = target, .body = body.print()};
+  request.headers.emplace_back("Content-Type", "application/json");
+  if (!idempotency_key.empty()) request.headers.emplace_back("Idempotency-Key", idempotency_key);
+  return parsed(call(std::move(request), Deadline::after(kCallTimeout), !idempotency_key.empty()));
+}
+
+Json Server::remove(const std::string& target, Deadline deadline) {
+  return parsed(call({.method = "DELETE", .target = target}, deadline, true));
+}
+
+Json Server::put_file(const std::string& target, int file) {
+  net::ClientRequest request{.method = "PUT", .target = target};
+  request.headers.emplace_back("Content-Type", "application/octet-stream");
+  request.body_file = file;
+  return parsed(call(std::move(request), Deadline::never(), true));
+}
+
+std::optional<net::ClientResponse> Server::stream(const net::ClientRequest& request, bool resume,
+                                                  Patience& patience, EventReader& reader) {
+  try {
+    return net::stream(address_, request, Deadline::never(), [&](std::string_view bytes) {
+      answered_ = true;
+      patience.reset();
+      return reader.feed(bytes);
+    });
+  } catch (const Error& error) {
+    if (!no_connection(error)) throw;
+    if (!answered_ && error.kind() == Error::missing) throw nobody(address_);
+    if (!resume) throw;
+    if (!patience) patience = Deadline::after(kPatience);
+    if (patience->passed()) throw;
+    return std::nullopt;
+  }
+}
+
+void Server::events(const std::string& method, const std::function<std::string()>& target, bool resume,
+                    const std::function<bool(const Event&)>& each) {
+  EventReader reader(each);
+  Patience patience;
+  for (;;) {
+    net::ClientRequest request{.method = method, .target = target()};
+    request.headers.emplace_back(wire::kClientHeader, wire::build().version);
+    request.headers.emplace_back("Accept", "text/event-stream");
+    if (!reader.last_id().empty()) request.headers.emplace_back("Last-Event-ID", reader.last_id());
+    std::optional<net::ClientResponse> response = stream(request, resume, patience, reader);
+    if (reader.satisfied()) return;
+    if (response) {
+      answered_ = true;
+      check_server(*response);
+      if (response->status < 200 || response->status > 299) throw_answer(*response);
+      if (!resume) return;
+    }
+    reader.begin_again();
+    std::this_thread::sleep_for(kAskAgain);
+  }
+}
+
+std::optional<net::Address> named_server(const Globals& globals) {
+  if (!globals.host) return std::nullopt;
+  if (globals.host->starts_with("ssh://")) {
+    throw Error(
+        Error::invalid,
+        fmt::format("{}: servers by ssh come in a later version; until then run holdall on the server, "
+                    "or carry its socket here: ssh -nNT -L /tmp/holdall.sock:/run/holdall/api.sock HOST",
+                    *globals.host));
+  }
+  return socket_at(*globals.host);
+}
+
+Server server_of(const Globals& globals) {
+  if (auto named = named_server(globals)) return Server(*named);
+  auto environment = cli::environment();
+  Globals by_environment;
+  auto host = environment.find("HOLDALL_HOST");
+  if (host != environment.end() && !host->second.empty()) by_environment.host = host->second;
+  if (auto named = named_server(by_environment)) return Server(*named);
+  return Server(socket_at(settings().at("HOLDALL_API").value));
+}
+
+}  // namespace holdall::cli

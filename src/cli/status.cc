@@ -1,0 +1,75 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "base/error.h"
+#include "cli/app_name.h"
+#include "cli/instances_view.h"
+#include "cli/options.h"
+#include "cli/server.h"
+#include "cli/terminal.h"
+
+namespace holdall::cli {
+namespace {
+
+std::string release_text(const Json* release, std::string_view none) {
+  if (!release || release->is_null()) return std::string(none);
+  std::string text = release->at("release").string();
+  std::string commit = release->string_or("commit", "");
+  if (!commit.empty()) text += " (" + commit + ")";
+  return text + "   by " + release->string_or("by", "");
+}
+
+void print_app(const Json& status, const Terminal& out) {
+  out.line(out.paint(Colour::bold, status.at("app").string()));
+  out.line("  serving   " + release_text(status.find("serving"), "nothing yet"));
+  const Json* moving = status.find("moving");
+  if (moving && !moving->is_null()) {
+    out.line(fmt::format("  moving    {}   step {}", release_text(moving, ""), moving->at("step").string()));
+  }
+  for (const Json& url : status.at("urls").items()) out.line("  url       " + url.string());
+  out.line("");
+  std::fputs(instances_table(parse_instances(status), "").c_str(), stdout);
+}
+
+void print_server(const Json& server, const Terminal& out) {
+  auto line = [&](std::string_view word, const std::string& text) {
+    out.line(fmt::format("{:<10}{}", word, text));
+  };
+  auto pid = [&](const char* process) {
+    const Json* found = server.find(process);
+    return found ? fmt::format("pid {}", found->integer_or("pid", 0)) : std::string();
+  };
+  line("version", server.at("version").string());
+  line("engine", server.at("engine").string());
+  line("router", fmt::format("{}   {}", server.at("router").at("http").string(), pid("router")));
+  line("control", pid("control"));
+  line("serve", pid("serve"));
+  line("state", server.at("state").string());
+}
+
+}  // namespace
+
+int status(Invocation& call) {
+  bool json = false, server_only = false;
+  Options options(call, "  holdall status\n  holdall status --server");
+  options.flag("--server", server_only, "the server itself: version, engine, router");
+  options.flag("--json", json, "print a JSON object");
+  if (!options.parse()) return 0;
+  Server server = server_of(call.globals);
+  std::string path = server_only
+                         ? "/v1/server"
+                         : fmt::format("/v1/apps/{}/status", wire::percent_encode(app_name(call.globals)));
+  Json answer = server.get(path);
+  Terminal out(1, call.globals.ansi);
+  if (json) {
+    std::fputs(answer.pretty().c_str(), stdout);
+  } else if (server_only) {
+    print_server(answer, out);
+  } else {
+    print_app(answer, out);
+  }
+  return 0;
+}
+
+}  // namespace holdall::cli

@@ -1,0 +1,212 @@
+#include "daemon.h"
+
+#include <fmt/format.h>
+#include <grp.h>
+#include <malloc.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/tasks.h"
+#include "daemon_parent.h"
+#include "logs/logs.h"
+#include "net/server.h"
+#include "net/socket.h"
+#include "release/release.h"
+#include "router/router.h"
+#include "schema/schema.h"
+#include "serve/serve.h"
+#include "store/store.h"
+#include "supervise/supervise.h"
+
+namespace holdall {
+namespace {
+
+// Where serve's socket is (docs/formats/processes.md).
+constexpr int kServe = 3;
+
+// A heap for each thread costs megabytes and saves nothing here.
+constexpr int kHeaps = 2;
+
+// The members of this group may use the API of a server (docs/formats/api.md).
+constexpr const char* kGroup = "holdall";
+
+// The route table's name for where routed requests come in.
+constexpr const char* kHttpListener = "http";
+
+// What a failed release shows of the instance that failed it.
+constexpr std::size_t kLastLines = 10;
+
+/// What control is told in its argv: STATE API HTTP ENGINE, then "private" for `up`'s own. Written by serve,
+/// below.
+struct ControlSettings {
+  std::filesystem::path state;
+  net::Address api, http;
+  std::string engine;
+  bool is_private = false;
+
+  std::filesystem::path run() const { return std::filesystem::path(api.path).parent_path(); }
+};
+
+std::vector<std::string> control_argv(const cli::ServeSettings& settings) {
+  std::vector<std::string> argv{
+      "holdall",      "control", settings.state.string(), settings.api.path, net::text(settings.http),
+      settings.engine};
+  if (settings.is_private) argv.emplace_back("private");
+  return argv;
+}
+
+ControlSettings control_settings(const std::vector<std::string>& arguments) {
+  if (arguments.size() < 4) throw Error(Error::invalid, "control is started by `holdall serve`, not by hand");
+  ControlSettings settings{
+      .state = arguments[0], .api = {}, .http = net::parse_address(arguments[2]), .engine = arguments[3]};
+  settings.api.path = arguments[1];
+  settings.is_private = arguments.size() > 4 && arguments[4] == "private";
+  return settings;
+}
+
+/// Nothing that is in memory may be read by others or end up in a core file.
+void keep_memory_private() {
+#ifndef HOLDALL_SANITIZED  // a leak checker has to look into the process
+  prctl(PR_SET_DUMPABLE, 0);
+#endif
+  rlimit core{};
+  getrlimit(RLIMIT_CORE, &core);
+  core.rlim_cur = 0;
+  setrlimit(RLIMIT_CORE, &core);
+}
+
+/// SIGTERM and SIGINT, blocked for all threads that come after.
+Fd stop_signals() {
+  sigset_t wanted;
+  sigemptyset(&wanted);
+  for (int signal : {SIGTERM, SIGINT}) sigaddset(&wanted, signal);
+  pthread_sigmask(SIG_BLOCK, &wanted, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return Fd(checked(signalfd(-1, &wanted, SFD_CLOEXEC), "wait for signals"));
+}
+
+/// The API's socket: for the owner and, where there is one, for the group of those who may deploy.
+Fd listen_for_api(const net::Address& address) {
+  Fd socket = net::listen(address);
+  checked(chmod(address.path.c_str(), 0660), "restrict " + address.path);
+  if (const group* members = getgrnam(kGroup); members && geteuid() == 0) {
+    checked(chown(address.path.c_str(), static_cast<uid_t>(-1), members->gr_gid),
+            "give " + address.path + " to its group");
+  }
+  return socket;
+}
+
+std::vector<std::string> last_lines(const std::filesystem::path& logs,
+                                    const supervise::InstanceStatus& instance) {
+  std::vector<std::string> lines;
+  auto dir = logs::instance_dir(logs, instance.app, instance.service, instance.slot, instance.id);
+  for (logs::Line& line : logs::tail(dir, kLastLines)) lines.push_back(std::move(line.text));
+  return lines;
+}
+
+/// Returns when control should end: a signal, the parent's end, or `ended` (which polls readable then).
+void wait_for_end(const Fd& signals, const serve::ParentLink& link, const Fd& ended) {
+  pollfd watched[] = {{signals.get(), POLLIN, 0}, {link.descriptor(), POLLIN, 0}, {ended.get(), POLLIN, 0}};
+  while (poll(watched, 3, -1) < 0 && errno == EINTR) {
+  }
+}
+
+/// Every long-lived object of control, from what depends on nothing to the API. Destroyed in reverse.
+void serve_api(const ControlSettings& settings, serve::ParentLink& link, const Fd& signals) {
+  const Clock& clock = system_clock();
+  auto database = store::open_sqlite(settings.state / "holdall.db");
+  database->migrate(schema());
+
+  OutputKeeper keeper(link);
+  auto engine = engine::make_process_engine({.state = settings.state, .run = settings.run()}, keeper, clock);
+  auto supervisor = supervise::make_supervisor(*engine, *database, clock);
+
+  // From here on connections wait for the router instead of being refused; and an address that is taken is
+  // said at once.
+  link.bind(kHttpListener, settings.http);
+  RouterParent parent(link);
+  auto router = router::make_router(parent);
+
+  release::ReleasesOptions release_options{.http = settings.http};
+  release_options.last_lines = [logs = settings.state / "logs"](const supervise::InstanceStatus& instance) {
+    return last_lines(logs, instance);
+  };
+  release::Releases releases(*database, *engine, *supervisor, *router, clock, release_options);
+
+  api::Api api({releases, *engine, *supervisor, *database, clock}, {.state = settings.state,
+                                                                    .http = settings.http,
+                                                                    .engine = settings.engine,
+                                                                    .owner = geteuid(),
+                                                                    .group = kGroup,
+                                                                    .is_private = settings.is_private,
+                                                                    .exit = [&link] { link.exit(); }});
+  net::Server server(api.routes(), {.spool_dir = settings.state});
+  server.add_listener(listen_for_api(settings.api));
+  log::info(
+      "control.ready",
+      fmt::format("ready: API at {}, requests at {}", net::text(settings.api), net::text(settings.http)),
+      Json::object({{"api", net::text(settings.api)}, {"http", net::text(settings.http)}}));
+
+  Fd ended = make_event();
+  TaskGroup watcher;
+  watcher.start("end of control", [&](const std::stop_token&) {
+    wait_for_end(signals, link, ended);
+    api.stop();
+    server.stop();
+  });
+  server.run();
+  unlink(settings.api.path.c_str());
+  poke(ended);
+  watcher.stop();
+}
+
+/// What a private server leaves when nothing runs any more: nothing.
+void remove_run_directory(const std::filesystem::path& run) {
+  std::error_code none;
+  bool instances = std::filesystem::exists(run / "i") && !std::filesystem::is_empty(run / "i", none);
+  if (instances) return;
+  std::filesystem::remove_all(run, none);
+  std::filesystem::remove(run.parent_path(), none);  // unless another project's is there
+}
+
+}  // namespace
+
+int serve_command(cli::Invocation& call) {
+  std::optional<cli::ServeSettings> settings = cli::serve_settings(call);
+  if (!settings) return 0;
+  log::set_logger("holdall.serve");
+  // Its client's terminal must not stop it: Ctrl-C is for the client, which says what it means.
+  if (settings->is_private) setsid();
+  int code = serve::parent_main({.state = settings->state,
+                                 .run = settings->run,
+                                 .control_argv = control_argv(*settings),
+                                 .router_argv = {"holdall", "router"}});
+  if (settings->is_private) remove_run_directory(settings->run);
+  return code;
+}
+
+int control_command(cli::Invocation& call) {
+  keep_memory_private();
+  mallopt(M_ARENA_MAX, kHeaps);
+  log::set_logger("holdall.control");
+  ControlSettings settings = control_settings(call.arguments);
+  Fd signals = stop_signals();
+  serve::ParentLink link{Fd(kServe)};
+  serve_api(settings, link, signals);
+  return 0;
+}
+
+int router_command(cli::Invocation&) {
+  keep_memory_private();
+  return router::router_main(0);
+}
+
+}  // namespace holdall

@@ -1,0 +1,31 @@
+#include "cli/cli.h"
+#include "daemon.h"
+
+// Every command of the binary. Those without a heading are executed by `serve`, never by people.
+int main(int argc, char** argv) {
+  using namespace holdall;
+  static constexpr const char* kDevelop = "On this machine";
+  static constexpr const char* kRelease = "Releases";
+  static constexpr const char* kServer = "The server";
+  static constexpr cli::Command kCommands[] = {
+      {"up", kDevelop, "run the app of this directory and follow its output", cli::up},
+      {"down", kDevelop, "stop what `up` runs", cli::down},
+      {"ps", kDevelop, "list instances", cli::ps},
+      {"logs", kDevelop, "show what instances said", cli::logs},
+      {"config", kDevelop, "check the Compose file and print the model", cli::config},
+
+      {"plan", kRelease, "show what a deploy would do", cli::plan},
+      {"deploy", kRelease, "release this directory without losing a request", cli::deploy},
+      {"releases", kRelease, "list releases, or show one with its report", cli::releases},
+      {"rollback", kRelease, "go back to an earlier release", cli::rollback},
+      {"status", kRelease, "show what serves and how its instances are", cli::status},
+
+      {"serve", kServer, "be the server: API, router, supervision", serve_command},
+      {"apps", kServer, "list apps, or destroy one", cli::apps},
+      {"version", kServer, "print the version", cli::version},
+
+      {"control", "", "", control_command},
+      {"router", "", "", router_command},
+  };
+  return cli::run(kCommands, argc, argv);
+}
