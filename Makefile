@@ -1,0 +1,54 @@
+# Holdall: one word for each thing a developer does. Everything is built under build/PRESET; CMakePresets.json has the presets.
+# `make` alone builds what one edits with.
+
+MINUTES ?= 10
+FUZZ_SECONDS ?= $(shell expr $(MINUTES) \* 60)
+# clang-tidy takes some seconds a file: `make check` reads what changed since BASE, `make tidy` everything.
+BASE ?= $(shell git rev-parse --verify --quiet HEAD~10 || git rev-parse HEAD)
+PYTEST = /usr/bin/python3 -m pytest -q -p no:cacheprovider
+CONFIGURE = cmake --preset $(1) $(CMAKE_FLAGS) $(if $(filter dev,$(1)),$(DEV_FLAGS)) >build/$(1).log 2>&1 || { cat build/$(1).log; false; }
+BUILD = @mkdir -p build && { test -f build/$(1)/build.ninja || $(call CONFIGURE,$(1)); } && cmake --build --preset $(1) $(if $(TARGETS),--target $(TARGETS))
+
+.PHONY: all run test check tidy fmt bench torture fuzz packages dev release asan tsan fuzzers clean
+
+all: dev
+
+run: ## the example, released twice under load, and served until Ctrl-C
+	@tools/run
+
+test: packages ## everything that must hold before a change goes in
+	@tools/test
+
+check: packages dev ## layout, rooms, headers that compile alone, tidiness
+	tools/format.sh --check
+	tools/check_rooms.py
+	$(PYTEST) tools
+	tools/check_headers.py
+	tools/tidy.py build/dev --since $(BASE)
+
+tidy: dev ## clang-tidy over everything
+	tools/tidy.py build/dev
+
+fmt: ## lays out every C++ file
+	tools/format.sh
+
+bench: packages release ## the figures of a release, short form: bench/release has the long one
+	bench/release --short
+
+torture: packages dev ## kills every process at every point of a release: about an hour
+	tests/torture/torture.py
+
+fuzz: packages fuzzers ## every fuzz target for MINUTES
+	tools/fuzz $(FUZZ_SECONDS)
+
+packages:
+	@tools/install_packages.sh
+
+dev release asan tsan:
+	$(call BUILD,$@)
+
+fuzzers:
+	$(call BUILD,fuzz) --target fuzzers
+
+clean:
+	chmod -R u+w build 2>/dev/null; rm -rf build
