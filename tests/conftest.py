@@ -1,0 +1,27 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / 'lib'))
+from harness import Server  # noqa: E402
+from shop import Shop  # noqa: E402
+
+
+@pytest.fixture
+def server():
+    """A server of the test's own. At the test's end its apps are destroyed and it is stopped in order: then nothing of it runs."""
+    with Server() as server:
+        yield server
+        if server.serve.poll() is not None:
+            server.start()
+        for app in server.json('apps')['apps']:
+            server.cli('apps', 'destroy', app['name'], '-y')
+        server.stop()
+        left = server.census().everything()
+        assert not left, f'left behind: {left}'
+
+
+@pytest.fixture
+def shop(server):
+    return Shop(server)
