@@ -74,7 +74,7 @@ TEST_CASE("the gate is the first of x-holdall.ready, healthcheck and port that t
   CHECK(gate.interval == std::chrono::seconds(7));
   CHECK(gate.later_interval == std::chrono::seconds(7));
   CHECK(gate.retries == 4);
-  service.ready = app::Ready{.path = "/up", .command = {}, .port = {}, .later_interval = {}};
+  service.ready = app::Ready{.path = "/up", .command = {}, .later_interval = {}};
   gate = resolved(service).gate;
   CHECK(gate.kind == supervise::Gate::Kind::http);
   CHECK(gate.path == "/up");
