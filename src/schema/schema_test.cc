@@ -12,6 +12,7 @@ TEST_CASE("the migrations are numbered from 1 without a gap and apply to an empt
   database->migrate(schema());
   database->write([](store::Transaction& t) {
     t.execute(
-        "insert into groups (id, app_id, body, wanted, made_at) values ('shop/web@v1', 'shop', '{}', 1, 0)");
+        "insert into groups (id, app_id, body, wanted, closely, made_at)"
+        " values ('shop/web@v1', 'shop', '{}', 1, 0, 0)");
   });
 }
