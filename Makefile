@@ -11,7 +11,7 @@ CHECKED ?= dev
 CONFIGURE = cmake --preset $(1) $(CMAKE_FLAGS) >build/$(1).log 2>&1 || { cat build/$(1).log; false; }
 BUILD = @mkdir -p build && { test -f build/$(1)/build.ninja || $(call CONFIGURE,$(1)); } && cmake --build --preset $(1) $(if $(TARGETS),--target $(TARGETS))
 
-.PHONY: all run test check tidy fmt bench torture fuzz packages dev release asan tsan clean
+.PHONY: all run test check tidy fmt bench torture fuzz packages dev release asan tsan fuzzers clean
 
 all: dev
 
@@ -40,14 +40,17 @@ bench: packages release ## the figures of a release, short form: bench/release h
 torture: packages dev ## kills every process at every point of a release: about an hour
 	tests/torture/torture.py
 
-fuzz: packages asan ## every fuzz target for MINUTES
-	tools/fuzz $(FUZZ_SECONDS)
+fuzz: packages fuzzers ## every fuzz target for MINUTES
+	tools/fuzz build/fuzz $(FUZZ_SECONDS)
 
 packages:
 	@tools/install_packages.sh
 
 dev release asan tsan:
 	$(call BUILD,$@)
+
+fuzzers:
+	$(call BUILD,fuzz)
 
 clean:
 	chmod -R u+w build 2>/dev/null; rm -rf build

@@ -129,11 +129,14 @@ net::Response Handlers::status(net::Request& request) {
   release::AppStatus status = parts_.releases.status(app_of(request));
   Json urls = Json::array();
   for (const std::string& url : status.urls) urls.add(url);
+  Json problems = Json::array();
+  for (const std::string& problem : status.problems) problems.add(problem);
   return net::json_response(Json::object({{"app", status.name},
                                           {"serving", or_null(status.serving)},
                                           {"moving", or_null(status.moving)},
                                           {"instances", instances(status)},
-                                          {"urls", urls}}));
+                                          {"urls", urls},
+                                          {"problems", problems}}));
 }
 
 net::Response Handlers::plan(net::Request& request) {

@@ -10,8 +10,11 @@ namespace holdall::release {
 namespace {
 
 // After a table that could not be published: a router that is being started again is back in tens of
-// milliseconds, an address that is in use stays so for longer.
+// milliseconds.
 constexpr auto kRetryPause = std::chrono::milliseconds(500);
+
+// Between tries to bind an address that somebody else has: they keep it for long, and a try costs little.
+constexpr auto kBindPause = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -88,16 +91,39 @@ std::chrono::nanoseconds Publisher::update(const Points& points,
   acknowledged_ = false;
   point(points.publish + ".before");
   const Instant began = BootClock::now();
-  router_.publish(newest_, Deadline::after(options_.publish_timeout));
+  unbound_ = router_.publish(newest_, Deadline::after(options_.publish_timeout));
   const Instant ended = BootClock::now();
   acknowledged_ = true;
   point(points.publish + ".after");
+  for (const router::Unbound& one : unbound_) {
+    log::warning("release.listen", one.problem, Json::object({{"listener", one.listener.name}}));
+  }
   return ended - began;
+}
+
+std::vector<router::Unbound> Publisher::unbound(const std::string& app) {
+  std::lock_guard lock(one_at_a_time_);
+  std::vector<router::Unbound> own = unbound_;
+  std::erase_if(own, [&](const router::Unbound& one) { return !one.listener.pool.starts_with(app + "/"); });
+  return own;
+}
+
+void Publisher::bind_again() {
+  std::lock_guard lock(one_at_a_time_);
+  if (unbound_.empty()) return;
+  std::vector<router::Listener> listeners;
+  for (const router::Unbound& one : unbound_) listeners.push_back(one.listener);
+  unbound_ = router_.bind(listeners);
+  if (unbound_.size() < listeners.size()) {
+    log::info("release.listen",
+              std::to_string(listeners.size() - unbound_.size()) + " listeners bound at last");
+  }
 }
 
 void Publisher::keep_true(const std::stop_token& stop) {
   std::uint64_t seen = 0;
   bool behind = true;
+  Instant bind_due = Instant::min();
   while (!stop.stop_requested()) {
     const std::uint64_t now = supervisor_.snapshot()->version;
     if (behind || now != seen) {
@@ -109,6 +135,14 @@ void Publisher::keep_true(const std::stop_token& stop) {
         behind = true;
       }
       seen = now;
+    }
+    if (BootClock::now() >= bind_due) {
+      try {
+        bind_again();
+      } catch (const Error& error) {
+        log::warning("release.listen", error.what());
+      }
+      bind_due = BootClock::now() + kBindPause;
     }
     supervisor_.wait(seen, Deadline::after(behind ? kRetryPause : options_.stop_notice));
   }

@@ -31,15 +31,20 @@ class Publisher {
 
   /// Commits `change` (may be empty) together with the table that then follows, and publishes that table if
   /// it differs from the last one that the router has. An exception out of `change` changes nothing. Throws
-  /// `conflict` if an address is in use and `busy` if the router does not answer: `change` is committed then,
-  /// and `keep_true` goes on. Returns how long the router took; zero if it has that table already.
+  /// `busy` if the router does not answer: `change` is committed then, and `keep_true` goes on. An address
+  /// that is in use is no error here (see `unbound`). Returns how long the router took; zero if it has that
+  /// table already.
   std::chrono::nanoseconds update(const Points& points,
                                   const std::function<void(store::Transaction&)>& change);
+
+  /// The app's listeners in the newest table that could not be bound; `keep_true` tries them again.
+  std::vector<router::Unbound> unbound(const std::string& app);
 
   /// Publishes whenever readiness changes, until `stop`; what could not be published is tried again.
   void keep_true(const std::stop_token& stop);
 
  private:
+  void bind_again();
   router::RouteTable table_now(store::Transaction& t, const supervise::Snapshot& snapshot);
   std::shared_ptr<const Served> served(store::Transaction& t, const std::string& app, int number);
   void point(const std::string& name) const;
@@ -52,6 +57,7 @@ class Publisher {
   std::mutex one_at_a_time_;   ///< held through the commit and the publish: that is the order of tables
   router::RouteTable newest_;  ///< as stored
   bool acknowledged_ = false;  ///< the router has `newest_`
+  std::vector<router::Unbound> unbound_;  ///< of `newest_`
   using Cache = std::map<std::pair<std::string, int>, std::shared_ptr<const Served>>;
   Cache models_, used_;  ///< parsed models of releases, as long as the table needs them
 };

@@ -98,6 +98,7 @@ struct AppStatus {
   std::optional<Release> serving, moving;
   std::vector<supervise::InstanceStatus> instances;
   std::vector<std::string> urls;
+  std::vector<std::string> problems;  ///< that no instance has: "address 0.0.0.0:5432 is in use"
   std::map<std::string, std::string> release_of_group;  ///< group id -> "v3"
 };
 

@@ -232,12 +232,12 @@ TEST_CASE("two apps go live beside each other, and neither may claim the other's
 TEST_CASE("an address that is in use fails the release before anything starts, and says so") {
   House house;
   house.run(house.web("grey"));
-  house.fake_router.fail_next_publish(Error(Error::conflict, ":5432 is in use"));
+  house.fake_router.take_address({"", 5432, {}});
   Request wanted = house.request(
       R"("web": {"command": ["serve"], "ports": [{"mode": "ingress", "target": 80, "published": "5432", "protocol": "tcp"}]})");
   const Release failed = house.run(wanted);
   CHECK(failed.step == Step::failed);
-  CHECK(failed.reason == ":5432 is in use");
+  CHECK(failed.reason == "address *:5432 is in use");
   CHECK(house.wanted() == Strings{"hello/web@v1"});
   CHECK(house.targets() == Strings{"hello/web@v1#1"});
 }

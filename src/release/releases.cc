@@ -212,6 +212,8 @@ AppStatus Releases::status(const std::string& app) const {
     if (const auto moving = moving_number(t, app)) found.moving = shown(must_find(t, app, *moving).release);
     return found;
   });
+  for (const router::Unbound& one : impl_->context.publisher.unbound(app))
+    status.problems.push_back(one.problem);
   const auto snapshot = impl_->context.supervisor.snapshot();
   for (const supervise::InstanceStatus& instance : snapshot->instances) {
     if (instance.app != app) continue;

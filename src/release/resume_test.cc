@@ -90,6 +90,25 @@ TEST_CASE("the end of control leaves a drain and the release that waits for it")
   CHECK(house.finish(number).step == Step::live);
 }
 
+TEST_CASE("an address that a stranger took leaves the app routed and says so, until it is free again") {
+  House house;
+  house.run(house.request(
+      R"("web": {"command": ["serve"], "ports": [{"mode": "ingress", "target": 80, "published": "5432", "protocol": "tcp"}],
+                 "deploy": {"update_config": {"monitor": "0s"}}})"));
+  house.fake_router.take_address({"", 5432, {}});
+  house.restart();
+  const auto wait_for_problems = [&](std::size_t n) {
+    const Deadline deadline = Deadline::after(std::chrono::seconds(20));
+    while (house.releases->status("hello").problems.size() != n && !deadline.passed())
+      house.supervisor.wait(~0ULL, Deadline::after(std::chrono::milliseconds(1)));
+    return house.releases->status("hello").problems;
+  };
+  CHECK(wait_for_problems(1) == Strings{"address *:5432 is in use"});
+  CHECK(house.targets() == Strings{"hello/web@v1#1"});
+  house.fake_router.release_addresses();
+  CHECK(wait_for_problems(0).empty());
+}
+
 TEST_CASE("an instance that turns unready while nothing is released leaves the table, and comes back") {
   House house;
   house.run(house.web("grey", 2));

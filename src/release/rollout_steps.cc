@@ -79,6 +79,9 @@ bool Rollout::all_settled(const supervise::Snapshot& snapshot) const {
 
 void Rollout::start() {
   context_.publisher.update({}, nullptr);
+  if (const auto unbound = context_.publisher.unbound(name_); !unbound.empty()) {
+    return begin_revert(unbound.front().problem, nullptr);
+  }
   wanted_.clear();
   while (!stop_.stop_requested()) {
     const std::size_t wanted_before = wanted_.size();

@@ -116,20 +116,23 @@ void ControlLink::hear(net::Handover message) {
   changed_.notify_all();
 }
 
-void ControlLink::bind_all(const RouteTable& table) {
-  try {
-    for (const Listener& listener : table.listeners) parent_.bind(listener);
-  } catch (const Error&) {
-    // A control that has published nothing yet does not know what the last one bound: it closes nothing.
-    if (!bound_.empty()) parent_.keep_only(bound_);
-    throw;
+std::vector<Unbound> ControlLink::bind(const std::vector<Listener>& listeners) {
+  std::vector<Unbound> unbound;
+  for (const Listener& listener : listeners) {
+    try {
+      parent_.bind(listener);
+    } catch (const Error& error) {
+      if (error.kind() == Error::missing) throw;  // the parent has gone, and takes all of them
+      unbound.push_back({listener, error.what()});
+    }
   }
+  return unbound;
 }
 
-void ControlLink::publish(const RouteTable& table, Deadline deadline) {
+std::vector<Unbound> ControlLink::publish(const RouteTable& table, Deadline deadline) {
   std::lock_guard one_at_a_time(publishing_);
   check(table);
-  bind_all(table);
+  std::vector<Unbound> unbound = bind(table.listeners);
   std::vector<std::string> names;
   for (const Listener& listener : table.listeners) names.push_back(listener.name);
   Fd memfd = sealed_memfd("route table", to_json(table).print());
@@ -149,8 +152,7 @@ void ControlLink::publish(const RouteTable& table, Deadline deadline) {
     if (state->served >= table.version) {
       state.raw().unlock();
       parent_.keep_only(names);
-      bound_ = std::move(names);
-      return;
+      return unbound;
     }
     told = state->generation;
     auto link = state->link;

@@ -23,7 +23,8 @@ class ControlLink final : public Router {
   explicit ControlLink(Parent& parent);
   ~ControlLink() override;
 
-  void publish(const RouteTable& table, Deadline deadline) override;
+  std::vector<Unbound> bind(const std::vector<Listener>& listeners) override;
+  std::vector<Unbound> publish(const RouteTable& table, Deadline deadline) override;
   Drained drain(const std::vector<InstanceId>& targets, Deadline drain_deadline) override;
   void leave_drains() override;
   std::optional<Counters> counters(Deadline deadline) override;
@@ -45,12 +46,10 @@ class ControlLink final : public Router {
   void hear(net::Handover message);
   /// A question that is `leavable` has no answer once the drains are left.
   std::optional<Json> ask(Json message, Deadline deadline, bool leavable);
-  void bind_all(const RouteTable& table);
   bool send_table(const Fd& link, std::uint64_t version, const Fd& memfd, Deadline deadline);
 
   Parent& parent_;
   std::mutex publishing_;
-  std::vector<std::string> bound_;  ///< names of the last table; `publishing_` guards it
   Guarded<State> state_;
   std::condition_variable changed_;
   Fd wake_;

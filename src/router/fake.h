@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <optional>
@@ -32,6 +33,9 @@ class FakeRouter final : public Router {
 
   /// The next publish throws it and records nothing. Several queue up.
   void fail_next_publish(Error error) { state_.lock()->publish_errors.push_back(std::move(error)); }
+  /// Listeners at this address cannot be bound from now on; `release_addresses` ends that.
+  void take_address(const net::Address& address) { state_.lock()->taken.push_back(address); }
+  void release_addresses() { state_.lock()->taken.clear(); }
   /// The next drain returns it; without one, a complete drain of nothing.
   void next_drain(Drained drained) { state_.lock()->drained.push_back(drained); }
   /// What `counters` gives from now on; nullopt: no router answers.
@@ -41,7 +45,17 @@ class FakeRouter final : public Router {
     state_.lock()->on_publish = std::move(then);
   }
 
-  void publish(const RouteTable& table, Deadline) override {
+  std::vector<Unbound> bind(const std::vector<Listener>& listeners) override {
+    auto state = state_.lock();
+    std::vector<Unbound> unbound;
+    for (const Listener& one : listeners) {
+      if (std::ranges::find(state->taken, one.address) == state->taken.end()) continue;
+      unbound.push_back({one, "address " + net::text(one.address) + " is in use"});
+    }
+    return unbound;
+  }
+
+  std::vector<Unbound> publish(const RouteTable& table, Deadline) override {
     check(table);
     std::function<void(const RouteTable&)> then;
     {
@@ -58,6 +72,7 @@ class FakeRouter final : public Router {
       then = state->on_publish;
     }
     if (then) then(table);
+    return bind(table.listeners);
   }
 
   Drained drain(const std::vector<InstanceId>& targets, Deadline drain_deadline) override {
@@ -76,6 +91,7 @@ class FakeRouter final : public Router {
     std::vector<RouteTable> tables;
     std::vector<Drain> drains;
     std::deque<Error> publish_errors;
+    std::vector<net::Address> taken;
     std::deque<Drained> drained;
     std::optional<Counters> counters = Counters();
     std::function<void(const RouteTable&)> on_publish;

@@ -95,8 +95,8 @@ std::shared_ptr<const Snapshot> Fleet::compile(const RouteTable& table) {
     snapshot->routes_[route.host].push_back({route.path, route.strip, number(route.pool)});
   }
   for (auto& [host, routes] : snapshot->routes_) {
-    std::stable_sort(routes.begin(), routes.end(),
-                     [](const LiveRoute& a, const LiveRoute& b) { return a.path.size() > b.path.size(); });
+    std::sort(routes.begin(), routes.end(),
+              [](const LiveRoute& a, const LiveRoute& b) { return a.path.size() > b.path.size(); });
   }
   snapshot->numbers_ = pool_numbers_;
   for (LiveTarget* target : before) {

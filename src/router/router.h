@@ -97,6 +97,14 @@ struct Counters {
   std::uint64_t log_lines_dropped = 0;
 };
 
+/// A listener whose address could not be bound, and why: "address 0.0.0.0:5432 is in use".
+struct Unbound {
+  Listener listener;
+  std::string problem;
+
+  bool operator==(const Unbound&) const = default;
+};
+
 /// What serve does for whoever publishes: sockets and tables that outlive control and router.
 class Parent {
  public:
@@ -117,11 +125,16 @@ class Router {
  public:
   virtual ~Router() = default;
 
+  /// Binds those of the listeners that are not bound yet. Returns those that cannot be: an address that a
+  /// stranger has costs its own listener and no other.
+  virtual std::vector<Unbound> bind(const std::vector<Listener>& listeners) = 0;
+
   /// Sends new requests to `table`'s targets from now on; running ones finish on their old target. Binds what
-  /// is new, hands the table to the parent, and returns when every worker has acknowledged it.
+  /// is new, hands the table to the parent, and returns when every worker has acknowledged it, with the
+  /// listeners that could not be bound: `bind` may be tried for them later.
   /// `table.version` must exceed that of the last one, and be on the disk already. Throws `conflict`, and
-  /// changes nothing, if an address is in use or two routes claim one host; `busy` at the deadline.
-  virtual void publish(const RouteTable& table, Deadline deadline) = 0;
+  /// changes nothing, if two routes claim one host; `busy` at the deadline.
+  virtual std::vector<Unbound> publish(const RouteTable& table, Deadline deadline) = 0;
 
   struct Drained {
     bool complete = true;        ///< false: the deadline came first

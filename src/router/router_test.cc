@@ -141,7 +141,7 @@ TEST_CASE("publish returns when the table is served") {
   CHECK(router->drain({Bench::target(one.port()).id}, soon()).complete);
 }
 
-TEST_CASE("a table that cannot be bound changes nothing") {
+TEST_CASE("an address that is taken costs its own listener and no other, and can be bound later") {
   FakeParent parent;
   parent.start_router();
   auto router = make_router(parent);
@@ -150,10 +150,12 @@ TEST_CASE("a table that cannot be bound changes nothing") {
   table.listeners.push_back({"a", {"127.0.0.1", 81, ""}, Listener::tcp, "app/web"});
   table.listeners.push_back({"b", {"127.0.0.1", 82, ""}, Listener::tcp, "app/web"});
   parent.in_use = "b";
-  CHECK_THROWS_AS(router->publish(table, soon()), Error);
-  CHECK(parent.bound() == std::vector<std::string>{"http"});
+  const std::vector<Unbound> unbound = {{table.listeners[2], "address in use"}};
+  CHECK(router->publish(table, soon()) == unbound);
+  CHECK(parent.bound() == std::vector<std::string>{"a", "http"});
+  CHECK(router->bind({table.listeners[2]}) == unbound);
   parent.in_use = "";
-  router->publish(table, soon());
+  CHECK(router->bind({table.listeners[2]}).empty());
   CHECK(parent.bound() == std::vector<std::string>{"a", "b", "http"});
   router->publish(one_pool(3, {}), soon());
   CHECK(parent.bound() == std::vector<std::string>{"http"});
