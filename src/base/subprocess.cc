@@ -69,8 +69,14 @@ HOLDALL_IN_CHILD bool place_descriptors(Child& child) {
 
 HOLDALL_IN_CHILD int run_child(void* argument) {
   Child& child = *static_cast<Child*>(argument);
+  // By the system call: the C library keeps two signals to itself, and its posix_spawn leaves one of them
+  // ignored in whoever was started with it. The two that cannot be changed are refused, which is as good.
+  const struct {
+    void (*handler)(int);
+    unsigned long flags, restorer, mask;
+  } standard{SIG_DFL, 0, 0, 0};
   for (int signal = 1; signal < NSIG; ++signal) {
-    if (signal != SIGKILL && signal != SIGSTOP) ::signal(signal, SIG_DFL);
+    syscall(SYS_rt_sigaction, signal, &standard, nullptr, sizeof standard.mask);
   }
   if (child.own_group) setpgid(0, 0);
   if (child.die_with_parent) {

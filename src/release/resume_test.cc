@@ -16,14 +16,18 @@ namespace {
 /// Its first drain lasts until a table has the targets again.
 class SlowRouter final : public router::Router {
  public:
-  void publish(const router::RouteTable& table, Deadline deadline) override {
-    inner.publish(table, deadline);
+  std::vector<router::Unbound> bind(const std::vector<router::Listener>& listeners) override {
+    return inner.bind(listeners);
+  }
+  std::vector<router::Unbound> publish(const router::RouteTable& table, Deadline deadline) override {
+    auto unbound = inner.publish(table, deadline);
     std::lock_guard lock(mutex_);
     targets_.clear();
     for (const auto& pool : table.pools) {
       for (const auto& target : pool.targets) targets_.push_back(target.id);
     }
     changed_.notify_all();
+    return unbound;
   }
   Drained drain(const std::vector<InstanceId>& targets, Deadline deadline) override {
     std::unique_lock lock(mutex_);
