@@ -237,7 +237,7 @@ TEST_CASE("an address that is in use fails the release before anything starts, a
       R"("web": {"command": ["serve"], "ports": [{"mode": "ingress", "target": 80, "published": "5432", "protocol": "tcp"}]})");
   const Release failed = house.run(wanted);
   CHECK(failed.step == Step::failed);
-  CHECK(failed.reason == "address *:5432 is in use");
+  CHECK(failed.reason == "address :5432 is in use");
   CHECK(house.wanted() == Strings{"hello/web@v1"});
   CHECK(house.targets() == Strings{"hello/web@v1#1"});
 }
