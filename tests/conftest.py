@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / 'lib'))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE / 'lib'), str(HERE / 'parse')]
 from harness import Server  # noqa: E402
 from shop import Shop  # noqa: E402
 

@@ -1,21 +1,20 @@
 #!/bin/sh
 # Installs the packages of tools/packages.txt that are missing, and nothing when there are none. Says how many and how long.
-# usage: install_packages.sh [--run]      --run: only what `make run` needs, without the packages for tests
+# usage: install_packages.sh [--run | --parse]      --run: only what `make run` needs; --parse: what `make parse-test` needs too
 set -eu
 
-list=$(dirname "$0")/packages.txt
-if [ "${1:-}" = --run ]; then
-  wanted=$(sed -e '/^# test/,$d' -e '/^#/d' "$list")
-else
-  wanted=$(sed -e '/^#/d' "$list")
-fi
+case ${1:-} in
+  --run) end='^# test' ;;
+  --parse) end='^$' ;; # there is no empty line
+  *) end='^# parse' ;;
+esac
+wanted=$(sed -e "/$end/,\$d" -e '/^#/d' "$(dirname "$0")/packages.txt")
 
+# A package that another one provides is there: nodejs of some archives brings npm.
+there=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}, ${Provides}\n' | sed -n -e 's/ ([^)]*)//g' -e 's/^.i //p' | tr -d ' ' | tr ',' '\n')
 missing=
 for package in $wanted; do
-  case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in
-    'install ok installed') ;;
-    *) missing="$missing $package" ;;
-  esac
+  echo "$there" | grep -qxF "$package" || missing="$missing $package"
 done
 if [ -z "$missing" ]; then
   echo "none missing"
