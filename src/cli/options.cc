@@ -119,7 +119,8 @@ struct Options::Impl {
   }
 };
 
-Options::Options(Invocation& call, std::string example) : impl_(std::make_unique<Impl>(call, example)) {}
+Options::Options(Invocation& call, const std::string& example)
+    : impl_(std::make_unique<Impl>(call, example)) {}
 Options::~Options() = default;
 
 void Options::flag(const std::string& names, bool& value, const std::string& help) {

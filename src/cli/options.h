@@ -13,7 +13,7 @@ namespace holdall::cli {
 class Options {
  public:
   /// `example` is shown by --help: whole lines, as typed.
-  Options(Invocation& call, std::string example);
+  Options(Invocation& call, const std::string& example);
   ~Options();
 
   void flag(const std::string& names, bool& value, const std::string& help);

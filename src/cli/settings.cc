@@ -18,7 +18,7 @@ constexpr std::array kNames{"HOLDALL_STATE", "HOLDALL_API", "HOLDALL_HTTP", "HOL
 constexpr const char* kFile = "/etc/holdall/holdall.conf";
 
 std::string value_or(const std::map<std::string, std::string>& environment, const std::string& name,
-                     std::string fallback) {
+                     const std::string& fallback) {
   auto found = environment.find(name);
   return found == environment.end() || found->second.empty() ? fallback : found->second;
 }

@@ -337,7 +337,7 @@ TEST_CASE("a full pipe delays no request, and what it costs is counted") {
   }
   CHECK(bench.dropped > 0);
   bench.log_to(-1);
-  bench.on_all([](Worker& worker, auto done) { worker.cut({}, [done](std::size_t) { done(); }); });
+  bench.on_all([](Worker& worker, const auto& done) { worker.cut({}, [done](std::size_t) { done(); }); });
   std::string lines;
   char bytes[1 << 16];
   for (ssize_t got; (got = read(pipe.read.get(), bytes, sizeof bytes)) > 0;)

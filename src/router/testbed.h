@@ -75,7 +75,7 @@ class Wire {
   void reset() {
     sockaddr nothing{};
     nothing.sa_family = AF_UNSPEC;
-    ::connect(fd_.get(), &nothing, sizeof nothing);
+    (void)::connect(fd_.get(), &nothing, sizeof nothing);
   }
   int fd() const { return fd_.get(); }
   bool was_reset() const { return reset_; }
@@ -162,7 +162,7 @@ inline std::string ok(std::string_view body) {
   return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
 }
 /// Answers every request with its body, and closes when the router does.
-inline Instance::Talk answers(std::string body) {
+inline Instance::Talk answers(const std::string& body) {
   return [body](Wire& wire, int) {
     while (!wire.head().empty() && wire.send(ok(body))) {
     }
@@ -226,12 +226,12 @@ class Bench {
                        {"detect", {"127.0.0.1", 81, ""}, Listener::detect, pool.name},
                        {"tcp", {"127.0.0.1", 82, ""}, Listener::tcp, pool.name}};
     auto snapshot = fleet.compile(table);
-    on_all([&](Worker& worker, auto done) { worker.serve(snapshot, listening_, done); });
+    on_all([&](Worker& worker, const auto& done) { worker.serve(snapshot, listening_, done); });
     fleet.forget_unused();
   }
   std::size_t cut(const std::vector<LiveTarget*>& targets) {
     std::size_t all = 0;
-    on_all([&](Worker& worker, auto done) {
+    on_all([&](Worker& worker, const auto& done) {
       worker.cut(targets, [&, done](std::size_t count) {
         all += count;
         done();
