@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "app/load.h"
+#include "base/fake.h"
 #include "base/files.h"
 
 using namespace holdall;
@@ -61,7 +62,7 @@ LoadOptions options_of(const Json& test) {
 }  // namespace
 
 TEST_CASE("small cases give what Docker Compose prints, or are refused for a key that is not read yet") {
-  Json cases = Json::parse(read_file(fs::path(__FILE__).parent_path() / "../../tests/compose/cases.json"));
+  Json cases = Json::parse(read_file(in_checkout("tests/compose/cases.json")));
   int equal = 0, not_yet = 0;
   for (const Json& test : cases.items()) {
     const std::string& name = test.at("name").string();

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "base/fake.h"
 #include "base/files.h"
 
 using namespace holdall;
@@ -32,7 +33,7 @@ std::string table() {
 
 // HOLDALL_ACCEPT=1 writes the table anew.
 TEST_CASE("docs/compose.md says of every key what the table of keys says") {
-  auto path = std::filesystem::path(__FILE__).parent_path() / "../../docs/compose.md";
+  auto path = in_checkout("docs/compose.md");
   std::string page = read_file(path);
   std::size_t begin = page.find("| key | | |\n");
   if (std::getenv("HOLDALL_ACCEPT")) write_file_atomic(path, page.substr(0, begin) + table());

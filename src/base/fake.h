@@ -1,7 +1,9 @@
 #pragma once
 
 #include <atomic>
+#include <filesystem>
 
+#include "base/error.h"
 #include "base/time.h"
 
 namespace holdall {
@@ -22,5 +24,18 @@ class FakeClock final : public Clock {
   std::atomic<std::int64_t> now_{1'000'000'000'000};
   std::atomic<std::int64_t> wall_{1'800'000'000'000'000'000};
 };
+
+/// A file of the checkout, for tests that hold code to a document or to data: "docs/compose.md". The checkout
+/// is looked for upwards from the test program, then from the working directory; compilers are told no
+/// absolute path, so that every clone compiles the same.
+inline std::filesystem::path in_checkout(const std::filesystem::path& path) {
+  for (auto from : {std::filesystem::read_symlink("/proc/self/exe"), std::filesystem::current_path() / "."}) {
+    while (from.has_relative_path()) {
+      from = from.parent_path();
+      if (std::filesystem::exists(from / "src/ROOMS")) return from / path;
+    }
+  }
+  throw Error(Error::missing, "no checkout above the test program or the working directory");
+}
 
 }  // namespace holdall
