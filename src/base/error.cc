@@ -66,14 +66,14 @@ std::string text(const Problem& problem) {
   return out;
 }
 
-void throw_if_any(const std::vector<Problem>& problems) {
+void throw_if_any(const std::vector<Problem>& problems, Error::Kind kind) {
   if (problems.empty()) return;
   std::string all;
   for (const Problem& problem : problems) {
     if (!all.empty()) all += '\n';
     all += text(problem);
   }
-  throw Error(Error::invalid, all);
+  throw Error(kind, all);
 }
 
 }  // namespace holdall

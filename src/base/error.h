@@ -71,7 +71,7 @@ struct Problem {
 /// "compose.yaml:14:7: what" and, on a line of its own, the hint.
 std::string text(const Problem& problem);
 
-/// Throws an `invalid` Error that lists every problem, a line each; returns if there is none.
-void throw_if_any(const std::vector<Problem>& problems);
+/// Throws an Error of `kind` that lists every problem, a line each; returns if there is none.
+void throw_if_any(const std::vector<Problem>& problems, Error::Kind kind = Error::invalid);
 
 }  // namespace holdall
