@@ -197,6 +197,7 @@ int control_command(cli::Invocation& call) {
   keep_memory_private();
   mallopt(M_ARENA_MAX, kHeaps);
   log::set_logger("holdall.control");
+  prctl(PR_SET_NAME, "holdall-control");  // executed as /proc/self/exe, it would be listed as `exe`
   ControlSettings settings = control_settings(call.arguments);
   Fd signals = stop_signals();
   serve::ParentLink link{Fd(kServe)};
@@ -206,6 +207,7 @@ int control_command(cli::Invocation& call) {
 
 int router_command(cli::Invocation&) {
   keep_memory_private();
+  prctl(PR_SET_NAME, "holdall-router");
   return router::router_main(0);
 }
 
