@@ -44,11 +44,12 @@ constexpr const char* kHttpListener = "http";
 // What a failed release shows of the instance that failed it.
 constexpr std::size_t kLastLines = 10;
 
-/// What control is told in its argv: STATE API HTTP ENGINE, then "private" for `up`'s own. Written by serve,
-/// below.
+/// What control is told in its argv: STATE API HTTP KEYS ENGINE, then "private" for `up`'s own. Written by
+/// serve, below.
 struct ControlSettings {
   std::filesystem::path state;
   net::Address api, http;
+  std::filesystem::path keys;
   std::string engine;
   bool is_private = false;
 
@@ -56,19 +57,26 @@ struct ControlSettings {
 };
 
 std::vector<std::string> control_argv(const cli::ServeSettings& settings) {
-  std::vector<std::string> argv{
-      "holdall",      "control", settings.state.string(), settings.api.path, net::text(settings.http),
-      settings.engine};
+  std::vector<std::string> argv{"holdall",
+                                "control",
+                                settings.state.string(),
+                                settings.api.path,
+                                net::text(settings.http),
+                                settings.keys.string(),
+                                settings.engine};
   if (settings.is_private) argv.emplace_back("private");
   return argv;
 }
 
 ControlSettings control_settings(const std::vector<std::string>& arguments) {
-  if (arguments.size() < 4) throw Error(Error::invalid, "control is started by `holdall serve`, not by hand");
-  ControlSettings settings{
-      .state = arguments[0], .api = {}, .http = net::parse_address(arguments[2]), .engine = arguments[3]};
+  if (arguments.size() < 5) throw Error(Error::invalid, "control is started by `holdall serve`, not by hand");
+  ControlSettings settings{.state = arguments[0],
+                           .api = {},
+                           .http = net::parse_address(arguments[2]),
+                           .keys = arguments[3],
+                           .engine = arguments[4]};
   settings.api.path = arguments[1];
-  settings.is_private = arguments.size() > 4 && arguments[4] == "private";
+  settings.is_private = arguments.size() > 5 && arguments[5] == "private";
   return settings;
 }
 
@@ -135,19 +143,20 @@ void serve_api(const ControlSettings& settings, serve::ParentLink& link, const F
   RouterParent parent(link);
   auto router = router::make_router(parent);
 
+  KeyDirectory keys(settings.keys);
   release::ReleasesOptions release_options{.http = settings.http};
   release_options.last_lines = [logs = settings.state / "logs"](const supervise::InstanceStatus& instance) {
     return last_lines(logs, instance);
   };
   release::Releases releases(*database, *engine, *supervisor, *router, clock, release_options);
 
-  api::Api api({releases, *engine, *supervisor, *database, clock}, {.state = settings.state,
-                                                                    .http = settings.http,
-                                                                    .engine = settings.engine,
-                                                                    .owner = geteuid(),
-                                                                    .group = kGroup,
-                                                                    .is_private = settings.is_private,
-                                                                    .exit = [&link] { link.exit(); }});
+  api::Api api({releases, *engine, *supervisor, *database, clock, keys}, {.state = settings.state,
+                                                                          .http = settings.http,
+                                                                          .engine = settings.engine,
+                                                                          .owner = geteuid(),
+                                                                          .group = kGroup,
+                                                                          .is_private = settings.is_private,
+                                                                          .exit = [&link] { link.exit(); }});
   net::Server server(api.routes(), {.spool_dir = settings.state});
   server.add_listener(listen_for_api(settings.api));
   log::info(

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/keys.h"
 #include "base/time.h"
 #include "engine/engine.h"
 #include "net/address.h"
@@ -23,6 +24,7 @@ struct Parts {
   supervise::Supervisor& supervisor;
   store::Database& database;
   const Clock& clock;
+  KeyDirectory& keys;
 };
 
 struct Options {

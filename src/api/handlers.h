@@ -38,6 +38,12 @@ class Handlers {
   net::Response cancel(net::Request& request);
   net::Response destroy(net::Request& request);
 
+  // secrets.cc
+  net::Response keys(net::Request& request);
+  net::Response ensure_key(net::Request& request);
+  net::Response check_sealed(net::Request& request);
+  net::Response reseal(net::Request& request);
+
   // sources.cc
   net::Response find_source(net::Request& request);
   net::Response put_source(net::Request& request);

@@ -66,7 +66,7 @@ struct World {
     options.http = {"127.0.0.1", 8080, {}};
     options.stop_notice = std::chrono::milliseconds(5);
     releases = std::make_unique<release::Releases>(*database, engine, supervisor, router, clock, options);
-    api = std::make_unique<Api>(Parts{*releases, engine, supervisor, *database, clock},
+    api = std::make_unique<Api>(Parts{*releases, engine, supervisor, *database, clock, keys},
                                 Options{.state = state.path,
                                         .http = {"127.0.0.1", 8080, {}},
                                         .owner = geteuid(),
@@ -124,6 +124,7 @@ struct World {
   }
 
   StateDirectory state;
+  KeyDirectory keys{state.path / "keys"};
   FakeClock clock;
   std::unique_ptr<store::Database> database = store::open_sqlite(":memory:");
   engine::FakeEngine engine{clock};

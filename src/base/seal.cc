@@ -66,13 +66,9 @@ SealedFile::Opened SealedFile::open_line(const Line& line, int number, const App
   auto refused = [&](std::string what, std::string hint, bool denied = false) {
     return Opened{std::nullopt, denied, {{filename_, number, 0}, std::move(what), std::move(hint)}};
   };
-  bool ours = false;
+  // Every key on every box, not only what the file says of them: a recipient's key may stand replaced already
+  // while its values are still to be sealed to the new one.
   for (const Box& box : line.boxes) {
-    std::optional<PublicKey> key = recipient(box.recipient);
-    if (!key || std::ranges::find(keys, *key, &PrivateKey::public_key) == keys.end()) continue;
-    ours = true;
-    // Every key of ours, not only the one the file names: a rotation that was cut short may have left an
-    // older value under a newer name.
     for (const PrivateKey& candidate : keys) {
       std::optional<Secret> plain = candidate.open_box(box.bytes);
       if (!plain) continue;
@@ -89,6 +85,10 @@ SealedFile::Opened SealedFile::open_line(const Line& line, int number, const App
       return Opened{Secret(fields->value)};
     }
   }
+  bool ours = std::ranges::any_of(line.boxes, [&](const Box& box) {
+    std::optional<PublicKey> key = recipient(box.recipient);
+    return key && std::ranges::find(keys, *key, &PrivateKey::public_key) != keys.end();
+  });
   if (ours) {
     return refused(fmt::format("{} was altered after it was sealed", line.name),
                    fmt::format("restore the line, or seal it again: holdall secrets seal {}", line.name));

@@ -59,6 +59,7 @@ int version(Invocation& call);
 struct ServeSettings {
   std::filesystem::path state;
   std::filesystem::path run;  ///< the directory of `api`
+  std::filesystem::path keys;  ///< private keys, a directory an app
   net::Address api, http;
   std::string engine;
   bool is_private = false;  ///< `up`'s own: ends with the last session

@@ -55,9 +55,18 @@ pid_t execute(const PrivatePlace& place, std::uint16_t port, const fs::path& log
       checked(open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), "write " + log.string()));
   holdall::Command command;
   command.program = "/proc/self/exe";
-  command.argv = {"holdall",        "serve",     "--private",
-                  "--state",        place.state, "--api",
-                  place.api().path, "--http",    fmt::format("127.0.0.1:{}", port)};
+  // Its keys go with the run directory: what they open is given to it anew by each `up`.
+  command.argv = {"holdall",
+                  "serve",
+                  "--private",
+                  "--state",
+                  place.state,
+                  "--api",
+                  place.api().path,
+                  "--keys",
+                  place.run / "keys",
+                  "--http",
+                  fmt::format("127.0.0.1:{}", port)};
   command.environment = environment();
   command.fds = {{output.get(), 1}, {output.get(), 2}};
   return spawn(command);

@@ -26,12 +26,13 @@ void print(const std::map<std::string, Setting>& settings, const std::filesystem
 }  // namespace
 
 std::optional<ServeSettings> serve_settings(Invocation& call) {
-  std::optional<std::string> state, http, api, engine;
+  std::optional<std::string> state, http, api, keys, engine;
   bool print_config = false, json = false, is_private = false;
   Options options(call, "  holdall serve --http :8080\n  holdall serve --print-config");
   options.value("--state", state, "DIR", "where releases, artefacts and logs are kept (HOLDALL_STATE)");
   options.value("--http", http, "ADDRESS", "where the router listens (HOLDALL_HTTP)");
   options.value("--api", api, "PATH", "the API's socket; its directory is the run directory (HOLDALL_API)");
+  options.value("--keys", keys, "DIR", "private keys of sealed secrets, a directory an app (HOLDALL_KEYS)");
   options.value("--engine", engine, "NAME", "what runs instances: process (HOLDALL_ENGINE)");
   options.flag("--print-config", print_config, "print each setting and where it comes from, then exit");
   options.flag("--json", json, "print it as a JSON object");
@@ -42,6 +43,7 @@ std::optional<ServeSettings> serve_settings(Invocation& call) {
   if (state) flags["HOLDALL_STATE"] = *state;
   if (http) flags["HOLDALL_HTTP"] = *http;
   if (api) flags["HOLDALL_API"] = *api;
+  if (keys) flags["HOLDALL_KEYS"] = *keys;
   if (engine) flags["HOLDALL_ENGINE"] = *engine;
   auto all = settings(std::move(flags));
 
@@ -49,6 +51,7 @@ std::optional<ServeSettings> serve_settings(Invocation& call) {
   chosen.state = std::filesystem::absolute(all["HOLDALL_STATE"].value);
   chosen.api = socket_at(all["HOLDALL_API"].value);
   chosen.run = std::filesystem::path(chosen.api.path).parent_path();
+  chosen.keys = std::filesystem::absolute(all["HOLDALL_KEYS"].value);
   chosen.engine = all["HOLDALL_ENGINE"].value;
   chosen.is_private = is_private;
   try {

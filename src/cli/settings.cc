@@ -14,7 +14,7 @@ extern char** environ;
 namespace holdall::cli {
 namespace {
 
-constexpr std::array kNames{"HOLDALL_STATE", "HOLDALL_API", "HOLDALL_HTTP", "HOLDALL_ENGINE"};
+constexpr std::array kNames{"HOLDALL_STATE", "HOLDALL_API", "HOLDALL_HTTP", "HOLDALL_KEYS", "HOLDALL_ENGINE"};
 constexpr const char* kFile = "/etc/holdall/holdall.conf";
 
 std::string value_or(const std::map<std::string, std::string>& environment, const std::string& name,
@@ -26,9 +26,13 @@ std::string value_or(const std::map<std::string, std::string>& environment, cons
 std::string default_value(const std::string& name, const SettingSources& sources, const std::string& state) {
   if (name == "HOLDALL_ENGINE") return "process";
   if (name == "HOLDALL_HTTP") return sources.root ? ":80" : "127.0.0.1:8080";
+  std::string home = value_or(sources.environment, "HOME", "/");
+  if (name == "HOLDALL_KEYS") {
+    if (sources.root) return "/etc/holdall/keys";
+    return value_or(sources.environment, "XDG_CONFIG_HOME", home + "/.config") + "/holdall/keys";
+  }
   if (name == "HOLDALL_STATE") {
     if (sources.root) return "/var/lib/holdall";
-    std::string home = value_or(sources.environment, "HOME", "/");
     return value_or(sources.environment, "XDG_STATE_HOME", home + "/.local/state") + "/holdall";
   }
   if (sources.root) return "/run/holdall/api.sock";

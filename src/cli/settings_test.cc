@@ -29,10 +29,12 @@ TEST_CASE("root's places are the system's, anybody else's are under their own di
   CHECK(root["HOLDALL_STATE"].value == "/var/lib/holdall");
   CHECK(root["HOLDALL_API"].value == "/run/holdall/api.sock");
   CHECK(root["HOLDALL_HTTP"].value == ":80");
+  CHECK(root["HOLDALL_KEYS"].value == "/etc/holdall/keys");
   auto user = resolve({.environment = {{"HOME", "/home/ada"}, {"XDG_RUNTIME_DIR", "/run/user/7"}}});
   CHECK(user["HOLDALL_STATE"].value == "/home/ada/.local/state/holdall");
   CHECK(user["HOLDALL_API"].value == "/run/user/7/holdall/api.sock");
   CHECK(user["HOLDALL_HTTP"].value == "127.0.0.1:8080");
+  CHECK(user["HOLDALL_KEYS"].value == "/home/ada/.config/holdall/keys");
 }
 
 TEST_CASE("a session without a runtime directory keeps its sockets with its state") {

@@ -119,7 +119,7 @@ class Server:
         self.environment = {
             'PATH': os.environ['PATH'], 'HOME': str(self.place), 'LANG': 'C.UTF-8',
             'HOLDALL_STATE': str(self.state), 'HOLDALL_API': str(self.run_dir / 'api.sock'),
-            'HOLDALL_HTTP': f'127.0.0.1:{self.http}', **(environment or {}),
+            'HOLDALL_HTTP': f'127.0.0.1:{self.http}', 'HOLDALL_KEYS': str(self.place / 'keys'), **(environment or {}),
         }
         for name in ('ASAN_OPTIONS', 'UBSAN_OPTIONS', 'TSAN_OPTIONS'):
             if name in os.environ:
