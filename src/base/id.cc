@@ -21,4 +21,18 @@ std::string random_id() {
   return id;
 }
 
+std::string random_uuid() {
+  std::array<unsigned char, 16> bytes;
+  randombytes_buf(bytes.data(), bytes.size());
+  bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0f) | 0x40);
+  bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3f) | 0x80);
+  std::string id;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) id += '-';
+    id += "0123456789abcdef"[bytes[i] >> 4];
+    id += "0123456789abcdef"[bytes[i] & 15];
+  }
+  return id;
+}
+
 }  // namespace holdall

@@ -25,6 +25,9 @@ using Digest = Id<struct DigestTag>;  ///< `sha256:` and 64 hex digits
 /// ids sort by the time they were made. Thread-safe.
 std::string random_id();
 
+/// A version 4 UUID (RFC 9562), in lower case: what others expect of a request's id. Thread-safe.
+std::string random_uuid();
+
 }  // namespace holdall
 
 template <typename Tag>
