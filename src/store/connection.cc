@@ -5,6 +5,9 @@
 namespace holdall::store {
 namespace {
 
+// Other processes' transactions are short; one that takes longer is stuck (store.h promises it).
+constexpr int kBusyMs = 5000;
+
 Error::Kind kind_of(int code) {
   switch (code & 0xff) {
     case SQLITE_CONSTRAINT: return Error::conflict;
@@ -91,7 +94,7 @@ class Connection::Lease {
   sqlite3_stmt* statement_ = nullptr;
 };
 
-Connection::Connection(const std::string& path) {
+Connection::Connection(const std::string& path, Access access) {
   sqlite3* opened = nullptr;
   int code = sqlite3_open_v2(path.c_str(), &opened,
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
@@ -101,15 +104,16 @@ Connection::Connection(const std::string& path) {
   }
   sqlite3_extended_result_codes(opened, 1);
   try {
-    // Exclusive: a second process is refused, and the WAL's index needs no shared memory file.
-    run_script("pragma locking_mode = exclusive");
+    // A second process is refused, and the WAL's index needs no shared memory file.
+    if (access == Access::exclusive) run_script("pragma locking_mode = exclusive");
+    if (access == Access::shared) sqlite3_busy_timeout(opened, kBusyMs);
     run_script("pragma journal_mode = wal");
     run_script("pragma synchronous = full");
     run_script("pragma foreign_keys = on");
     run_script("pragma cache_size = -1024");  // KiB: the state is small, and so should we be
     // The WAL is cut back to this after a checkpoint; one burst must not leave a large file for ever.
     run_script("pragma journal_size_limit = 4194304");
-    run_script("begin exclusive; commit");
+    if (access == Access::exclusive) run_script("begin exclusive; commit");
   } catch (const Error& error) {
     if (error.kind() != Error::busy) throw;
     throw Error(Error::busy,

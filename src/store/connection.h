@@ -14,7 +14,7 @@ namespace holdall::store {
 /// One SQLite connection and its prepared statements. Used by one thread at a time.
 class Connection final : public Transaction {
  public:
-  explicit Connection(const std::string& path);
+  Connection(const std::string& path, Access access);
   ~Connection() override;
   Connection(const Connection&) = delete;
 

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/files.h"
+#include "base/id.h"
 #include "store/connection.h"
 #include "store/store.h"
 
@@ -38,7 +39,8 @@ class ReadOnly final : public Transaction {
 /// of all that queued up meanwhile, each in a savepoint of its own, commits once and tells the others.
 class Sqlite final : public Database {
  public:
-  explicit Sqlite(const std::string& path) : path_(path), connection_(path) {}
+  Sqlite(const std::string& path, Access access)
+      : path_(path), shared_(access == Access::shared), connection_(path, access) {}
 
   void write(const Work& work) override {
     Writer self{&work, nullptr, false};
@@ -63,18 +65,31 @@ class Sqlite final : public Database {
   void read(const Work& work) override {
     std::lock_guard lock(connection_mutex_);
     ReadOnly view(connection_);
-    work(view);
+    if (!shared_) return work(view);
+    // Queries of one read see one state, whatever other processes commit between them.
+    connection_.execute("begin");
+    try {
+      work(view);
+      connection_.execute("commit");
+    } catch (...) {
+      roll_back();
+      throw;
+    }
+  }
+
+  std::int64_t version() override {
+    std::lock_guard lock(connection_mutex_);
+    return schema_version();
   }
 
   void migrate(std::span<const Migration> migrations) override {
     std::lock_guard lock(connection_mutex_);
-    std::int64_t present = 0;
-    connection_.query("pragma user_version", {}, [&](const Row& row) { present = row.integer(0); });
+    std::int64_t present = schema_version();
     std::int64_t newest = migrations.empty() ? 0 : migrations.back().number;
     if (present > newest) {
       throw Error(Error::invalid,
-                  fmt::format("the database {} has schema version {}, this holdall knows {}: start a "
-                              "holdall that knows version {}",
+                  fmt::format("the database {} has schema version {}, this program knows {}: start "
+                              "one that knows version {}",
                               path_, present, newest, present));
     }
     if (present == newest) return;
@@ -125,9 +140,17 @@ class Sqlite final : public Database {
     }
   }
 
+  std::int64_t schema_version() {
+    std::int64_t version = 0;
+    connection_.query("pragma user_version", {}, [&](const Row& row) { version = row.integer(0); });
+    return version;
+  }
+
   void apply(const Migration& migration) {
     try {
       connection_.run_script("begin exclusive");
+      // Another process may have come first.
+      if (schema_version() >= migration.number) return roll_back();
       connection_.run_script(migration.sql);
       connection_.run_script(fmt::format("pragma user_version = {}", migration.number));
       connection_.run_script("commit");
@@ -140,10 +163,13 @@ class Sqlite final : public Database {
   void copy_aside(std::int64_t version) {
     if (path_ == ":memory:") return;
     std::string copy = fmt::format("{}.before-{}", path_, version + 1);
-    std::string unfinished = copy + ".new";
-    std::filesystem::remove(unfinished);
+    std::string unfinished = fmt::format("{}.{}.new", copy, random_id());
     // Not by reading the file: closing a second descriptor of it would drop this process's lock.
     connection_.execute("vacuum into ?", {unfinished});
+    if (schema_version() != version) {  // another process came first, and this is a copy of its work
+      std::filesystem::remove(unfinished);
+      return;
+    }
     Fd file(checked(open(unfinished.c_str(), O_RDONLY | O_CLOEXEC), "open the copy of the database"));
     checked(fsync(file.get()), "write the copy of the database");
     std::filesystem::rename(unfinished, copy);
@@ -151,6 +177,7 @@ class Sqlite final : public Database {
   }
 
   const std::string path_;
+  const bool shared_;
 
   std::mutex queue_mutex_;
   std::condition_variable turned_;
@@ -163,10 +190,10 @@ class Sqlite final : public Database {
 
 }  // namespace
 
-std::unique_ptr<Database> open_sqlite(const std::string& path) {
+std::unique_ptr<Database> open_sqlite(const std::string& path, Access access) {
   // A model may hold what is nobody else's business. SQLite gives the WAL the mode of the file it belongs to.
   if (path != ":memory:") Fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  return std::make_unique<Sqlite>(path);
+  return std::make_unique<Sqlite>(path, access);
 }
 
 }  // namespace holdall::store

@@ -63,12 +63,21 @@ class Database {
 
   /// Applies the migrations above the schema's number, each in a transaction, after copying the file aside as
   /// `NAME.before-N`. Forward only. Throws `invalid` naming the version if the file's schema is newer than
-  /// ours.
+  /// ours. Of processes that share the file, one applies them and the others find it done.
   virtual void migrate(std::span<const Migration> migrations) = 0;
+
+  /// The number of the newest migration that was applied; 0 of an empty database.
+  virtual std::int64_t version() = 0;
+};
+
+/// Who may have a database open.
+enum class Access {
+  exclusive,  ///< this process alone: another one gets `busy`
+  shared,     ///< other processes too; a writer waits for the others' transactions, up to 5 s, then throws
+              ///< `busy`
 };
 
 /// SQLite in WAL mode at `path`, made (for its owner's eyes only) if there is none; ":memory:" for tests.
-/// Throws `busy` if another process has it.
-std::unique_ptr<Database> open_sqlite(const std::string& path);
+std::unique_ptr<Database> open_sqlite(const std::string& path, Access access = Access::exclusive);
 
 }  // namespace holdall::store

@@ -249,6 +249,6 @@ TEST_CASE("a newer schema is refused with its number") {
   open_sqlite(directory.file())->migrate(kSecond);
   auto database = open_sqlite(directory.file());
   CHECK_THROWS_WITH_AS(database->migrate(kFirst),
-                       doctest::Contains("has schema version 2, this holdall knows 1"), Error);
+                       doctest::Contains("has schema version 2, this program knows 1"), Error);
   CHECK(kind_of([&] { database->migrate(kFirst); }) == Error::invalid);
 }
