@@ -15,6 +15,10 @@ static_library(lib_yaml yaml)
 static_library(lib_sqlite sqlite3)
 static_library(lib_seccomp seccomp)
 
+# TLS is linked as shared libraries, which every Debian has, and only into programs that call it.
+add_link_options(-Wl,--as-needed)
+
+set(net_LIBRARIES ssl crypto)
 set(base_LIBRARIES lib_json lib_sodium Threads::Threads)
 set(store_LIBRARIES lib_sqlite ${CMAKE_DL_LIBS} m)
 set(app_LIBRARIES lib_yaml)

@@ -22,6 +22,7 @@ HIDDEN = {
     'sqlite3': ('store/',),
     'yaml.h': ('app/',),
     'sodium': ('base/',),
+    'openssl/': ('net/tls',),
     'CLI/': ('cli/',),
     'seccomp.h': ('router/',),
     'coroutine': (),

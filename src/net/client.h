@@ -8,6 +8,7 @@
 
 #include "base/time.h"
 #include "net/address.h"
+#include "net/url.h"
 
 namespace holdall::net {
 
@@ -36,5 +37,18 @@ ClientResponse fetch(const Address& address, const ClientRequest& request, Deadl
 /// to hang up.
 ClientResponse stream(const Address& address, const ClientRequest& request, Deadline deadline,
                       const std::function<bool(std::string_view)>& sink);
+
+struct FetchOptions {
+  std::size_t largest_body = std::size_t{16} << 20;  ///< of the answer
+  std::string ca_file = {};  ///< PEM: whom to trust instead of the system's certificates
+};
+
+/// The same for a URL (its target is asked for, `request.target` is not): looks the host up, connects to the
+/// first of its addresses that answers, and for https wants a certificate that the system trusts, that is
+/// valid now and names the host; TLS 1.2 or newer. All of it within the deadline. Redirects are answers like
+/// others. Throws `busy` when the host is not found, not reached or not in time, `failed` when its
+/// certificate is refused or its answer is cut, too large or no HTTP. Only who calls this links OpenSSL.
+ClientResponse fetch(const Url& url, const ClientRequest& request, Deadline deadline,
+                     const FetchOptions& options = {});
 
 }  // namespace holdall::net
