@@ -81,7 +81,8 @@ std::vector<net::Route> Api::routes() {
     auto handler = [this, &row](net::Request& request) {
       return answer(impl_->handlers, impl_->access, row, request);
     };
-    routes.push_back({row.method, row.pattern, handler, row.inline_handler});
+    routes.push_back(
+        {row.method, row.pattern, handler, row.inline_handler ? net::Lane::loop : net::Lane::pool});
   }
   return routes;
 }

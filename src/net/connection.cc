@@ -43,29 +43,16 @@ std::string http_date() {
                      kMonths[parts.tm_mon], parts.tm_year + 1900, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
-/// The caller's name for its request if it is one that can go into a log and a header, else a new one.
-std::string request_id(const http::Head& head) {
-  constexpr std::size_t kLongest = 128;
-  std::string_view given = head.find("X-Request-ID");
-  bool plain = std::all_of(given.begin(), given.end(), [](char c) { return c > ' ' && c < 0x7f; });
-  return given.empty() || given.size() > kLongest || !plain ? random_id() : std::string(given);
-}
-
 bool may_have_body(int status) { return status >= 200 && status != 204 && status != 304; }
 
-}  // namespace
-
-Response run_handler(const Route& route, Request& request) {
-  try {
-    return route.handler(request);
-  } catch (const Error& error) {
-    if (error.kind() == Error::broken) log::error("http.handler", error.what());
-    return error_response(error);
-  } catch (const std::exception& error) {
-    log::error("http.handler", fmt::format("{} {}: {}", request.method, request.path, error.what()));
-    return error_response(Error(Error::broken, "internal error: the server's log says more"));
-  }
+std::string remote_host(const Fd& socket) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  bool known = getpeername(socket.get(), reinterpret_cast<sockaddr*>(&storage), &size) == 0;
+  return known ? address_of(storage).host : "";
 }
+
+}  // namespace
 
 Connection::Connection(std::uint64_t id, Fd socket, const std::vector<Route>& routes,
                        const ServerOptions& options, ConnectionOwner& owner)
@@ -75,7 +62,10 @@ Connection::Connection(std::uint64_t id, Fd socket, const std::vector<Route>& ro
       options_(options),
       owner_(owner),
       peer_(peer(socket_)),
+      remote_(remote_host(socket_)),
       deadline_(BootClock::now() + kIdle) {}
+
+Connection::~Connection() { conclude(); }
 
 std::uint32_t Connection::interest() const {
   std::uint32_t hang_up = hung_up_ ? 0U : std::uint32_t{EPOLLRDHUP};
@@ -112,7 +102,8 @@ void Connection::hung_up() {
 void Connection::stop() {
   stopping_ = true;
   keep_alive_ = false;
-  if (state_ == State::head || state_ == State::body) enter(State::closing);
+  readable();  // a request that has come before the stop is answered
+  if (state_ == State::head && in_.empty()) enter(State::closing);
   progress();
 }
 
@@ -172,7 +163,7 @@ bool Connection::take_head() {
     case http::Result::complete: begin(head); return true;
     case http::Result::incomplete:
       scanned_ = in_.size();
-      if (end_of_input_ || stopping_) enter(State::finished);
+      if (end_of_input_ || (stopping_ && in_.empty())) enter(State::finished);
       return false;
     case http::Result::bad:
       forget_request();
@@ -190,25 +181,28 @@ bool Connection::take_head() {
 void Connection::forget_request() {
   request_ = {};
   body_.reset();
-  request_id_ = random_id();
+  record_.emplace().id = random_uuid();
+  if (!remote_.empty()) record_->addresses.push_back(remote_);
+  begun_ = BootClock::now();
   is_head_ = keep_alive_ = linger_ = false;
 }
 
 void Connection::begin(const http::Head& head) {
   forget_request();
-  request_id_ = request_id(head);
+  record_ = begin_record(head, remote_);
   is_head_ = head.method == "HEAD";
   keep_alive_ = head.keep_alive && !stopping_;
   chunked_ = head.minor >= 1;
   request_.method = head.method;
   request_.query = head.query;
   request_.peer = peer_;
+  request_.remote = remote_;
   request_.headers.reserve(head.header_count + 1);
   for (std::size_t i = 0; i < head.header_count; ++i) {
     if (head.known[i] == http::Known::x_request_id) continue;
     request_.headers.emplace_back(head.headers[i].name, head.headers[i].value);
   }
-  request_.headers.emplace_back("X-Request-ID", request_id_);
+  request_.headers.emplace_back("X-Request-ID", record_->id);
   bool wants_body = head.body != http::Body::none;
   bool expects = head.expect_continue;
   try {
@@ -266,7 +260,7 @@ bool Connection::take_body() {
 
 void Connection::dispatch() {
   enter(State::handling);
-  if (route_->inline_handler) return respond(run_handler(*route_, request_));
+  if (route_->lane == Lane::loop) return take_outcome(run_handler(*route_, request_));
   if (!owner_.dispatch(id_, *route_, std::move(request_))) {
     respond(error_response(Error(Error::busy, "the server is overloaded: try again")));
   }
@@ -281,14 +275,22 @@ void Connection::refuse(const Error& error, int status) {
   respond(std::move(answer));
 }
 
-void Connection::answered(Response response) {
-  respond(std::move(response));
+void Connection::answered(Outcome outcome) {
+  take_outcome(std::move(outcome));
   progress();
+}
+
+void Connection::take_outcome(Outcome outcome) {
+  record_->fault = std::move(outcome.fault);
+  record_->fields = std::move(outcome.fields);
+  respond(std::move(outcome.response));
 }
 
 void Connection::respond(Response response) {
   bool streams = response.stream && !is_head_ && may_have_body(response.status);
-  if (streams && !chunked_) keep_alive_ = false;
+  if (response.length) chunked_ = false, stream_left_ = *response.length;
+  has_length_ = response.length.has_value();
+  if (streams && !chunked_ && !has_length_) keep_alive_ = false;
   if (stopping_) keep_alive_ = false;
   if (streams && hung_up_) return enter(State::finished);
   write_head(response);
@@ -309,14 +311,16 @@ void Connection::respond(Response response) {
 }
 
 void Connection::write_head(const Response& response) {
+  record_->status = response.status;
   auto out = std::back_inserter(out_);
   fmt::format_to(out, "HTTP/1.1 {} {}\r\nDate: {}\r\nX-Request-ID: {}\r\n", response.status,
-                 http::reason_phrase(response.status), http_date(), request_id_);
+                 http::reason_phrase(response.status), http_date(), record_->id);
   for (const auto& [name, value] : response.headers) fmt::format_to(out, "{}: {}\r\n", name, value);
   if (may_have_body(response.status)) {
     bool has_content = response.stream || !response.body.empty();
     if (has_content) fmt::format_to(out, "Content-Type: {}\r\n", response.content_type);
     if (!response.stream) fmt::format_to(out, "Content-Length: {}\r\n", response.body.size());
+    if (response.stream && has_length_) fmt::format_to(out, "Content-Length: {}\r\n", *response.length);
     if (response.stream && chunked_) out_ += "Transfer-Encoding: chunked\r\n";
   }
   if (!keep_alive_) out_ += "Connection: close\r\n";
@@ -342,11 +346,16 @@ bool Connection::pull() {
     auto piece = next_piece();
     if (!piece) {
       if (chunked_) out_ += "0\r\n\r\n";
+      if (has_length_ && stream_left_) keep_alive_ = false;  // it gave less than it told
       end_of_answer();
       return true;
     }
     if (piece->empty()) break;
     got = true;
+    if (has_length_) {
+      piece->resize(std::min<std::uint64_t>(piece->size(), stream_left_));
+      stream_left_ -= piece->size();
+    }
     if (chunked_) {
       fmt::format_to(std::back_inserter(out_), "{:x}\r\n{}\r\n", piece->size(), *piece);
     } else {
@@ -360,8 +369,20 @@ bool Connection::pull() {
 
 void Connection::end_of_answer() { enter(keep_alive_ ? State::head : State::closing); }
 
+/// Tells of the request under way, if there is one: it has been answered, or never will be.
+void Connection::conclude() {
+  if (!record_) return;
+  RequestRecord record = *std::exchange(record_, std::nullopt);
+  record.took = BootClock::now() - begun_;
+  if (options_.record) return options_.record(record);
+  if (record.fault.empty()) return;
+  log::error("http.handler", fmt::format("{} {}: {}", record.method, record.path, record.fault),
+             Json::object({{"rid", record.id}}));
+}
+
 void Connection::enter(State state) {
   state_ = state;
+  if (state == State::head || state == State::closing || state == State::finished) conclude();
   if (state != State::streaming) stream_.reset();
   switch (state) {
     case State::head:

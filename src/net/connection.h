@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/time.h"
 #include "net/body.h"
+#include "net/handling.h"
 #include "net/server.h"
 
 namespace holdall::net {
@@ -22,9 +23,6 @@ class ConnectionOwner {
   virtual std::function<void()> waker(std::uint64_t connection) = 0;
 };
 
-/// What a handler answers, errors included.
-Response run_handler(const Route& route, Request& request);
-
 /// One client: reads requests one after another and writes an answer to each. Lives in the loop's thread; the
 /// loop tells it what has happened, then asks what it waits for. Nothing blocks but the disk under a spooled
 /// body.
@@ -32,16 +30,18 @@ class Connection {
  public:
   Connection(std::uint64_t id, Fd socket, const std::vector<Route>& routes, const ServerOptions& options,
              ConnectionOwner& owner);
+  ~Connection();
 
   void readable();
   void writable() { progress(); }
-  void hung_up();                    ///< the client sends nothing more, and may be gone
-  void answered(Response response);  ///< what was dispatched
+  void hung_up();                  ///< the client sends nothing more, and may be gone
+  void answered(Outcome outcome);  ///< what was dispatched
   void woken() { progress(); }
   void stop();    ///< finish the answer that is under way, begin no other
   void expire();  ///< if its deadline has passed
 
   bool finished() const { return state_ == State::finished; }
+  bool owes_answer() const { return state_ == State::body || state_ == State::handling; }
   std::uint32_t interest() const;  ///< epoll's events; 0: none, not even a hang-up
   Instant deadline() const { return deadline_; }
   int fd() const { return socket_.get(); }
@@ -65,8 +65,10 @@ class Connection {
   std::optional<std::string> next_piece();
   void forget_request();
   void begin(const http::Head& head);
+  void conclude();
   void dispatch();
   void refuse(const Error& error, int status = 0);
+  void take_outcome(Outcome outcome);
   void respond(Response response);
   void write_head(const Response& response);
   void end_of_answer();
@@ -80,6 +82,7 @@ class Connection {
   const ServerOptions& options_;
   ConnectionOwner& owner_;
   const Peer peer_;
+  const std::string remote_;  ///< its IP address; empty on a unix socket
 
   State state_ = State::head;
   std::string in_;           ///< bytes that are not used yet
@@ -94,9 +97,11 @@ class Connection {
   const Route* route_ = nullptr;
   Request request_;
   std::optional<BodyCollector> body_;
-  std::string request_id_;
-  bool is_head_ = false, keep_alive_ = false, chunked_ = false, linger_ = false;
+  bool is_head_ = false, keep_alive_ = false, chunked_ = false, has_length_ = false, linger_ = false;
   std::unique_ptr<StreamSource> stream_;
+  std::uint64_t stream_left_ = 0;        ///< of a stream whose length was told
+  std::optional<RequestRecord> record_;  ///< of the request under way
+  Instant begun_;
 };
 
 }  // namespace holdall::net

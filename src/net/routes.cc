@@ -24,10 +24,28 @@ std::string_view take_segment(std::string_view& path) {
   return segment;
 }
 
+/// All that is left of a path, decoded; nothing if a slash would change its meaning.
+std::optional<std::string> join_segments(std::string_view path) {
+  std::string out;
+  while (path.starts_with('/')) {
+    std::string segment = percent_decode(take_segment(path));
+    if (segment.find('/') != std::string::npos) return std::nullopt;
+    out += (out.empty() ? "" : "/") + segment;
+    if (path.empty() || segment.empty()) break;
+  }
+  return path.empty() ? std::optional(out) : std::nullopt;
+}
+
 std::optional<std::vector<std::string>> match(std::string_view pattern, std::string_view path) {
   std::vector<std::string> parameters;
   while (pattern.starts_with('/') && path.starts_with('/')) {
     std::string_view wanted = take_segment(pattern);
+    if (wanted == "**") {
+      auto rest = join_segments(path);
+      if (!rest) return std::nullopt;
+      parameters.push_back(std::move(*rest));
+      return parameters;
+    }
     std::string found = percent_decode(take_segment(path));
     if (wanted == "*" && !found.empty()) {
       parameters.push_back(std::move(found));

@@ -24,7 +24,8 @@ using namespace std::chrono_literals;
 // Names in epoll's data: the mailbox, then listeners, then connections.
 constexpr std::uint64_t kMailbox = 0, kFirstListener = 1, kFirstConnection = 1000;
 
-constexpr auto kFinishBound = 5s;  // server.h promises it
+// Requests that may wait for a thread of the reserve: probes, which come every few seconds.
+constexpr std::size_t kQueuedReserve = 64;
 // When descriptors have run out, accepting pauses: most come back within moments.
 constexpr auto kAcceptPause = 100ms;
 
@@ -32,7 +33,7 @@ constexpr auto kAcceptPause = 100ms;
 struct Mailbox {
   struct Answer {
     std::uint64_t connection;
-    Response response;
+    Outcome outcome;
   };
   struct Content {
     std::vector<Answer> answers;
@@ -49,14 +50,17 @@ struct Mailbox {
 
 struct Server::Impl final : ConnectionOwner {
   Impl(std::vector<Route> rows, ServerOptions settings)
-      : routes(std::move(rows)), options(std::move(settings)), pool(options.threads, options.queued) {
+      : routes(std::move(rows)),
+        options(std::move(settings)),
+        reserve(options.reserve, kQueuedReserve),
+        pool(options.threads, options.queued) {
     watch(mailbox->event.get(), EPOLLIN, kMailbox, EPOLL_CTL_ADD);
   }
 
   bool dispatch(std::uint64_t connection, const Route& route, Request request) override;
   std::function<void()> waker(std::uint64_t connection) override;
 
-  void run();
+  std::size_t run();
   void turn(Deadline deadline);
   void handle(Connection& connection, std::uint32_t events);
   void read_mail();
@@ -88,8 +92,8 @@ struct Server::Impl final : ConnectionOwner {
   Instant accept_again = Instant::max();
   bool stopping = false;
 
-  // Last: its threads use the mailbox.
-  Pool pool;
+  // Last: their threads use the mailbox.
+  Pool reserve, pool;
 };
 
 Server::Server(std::vector<Route> routes, ServerOptions options)
@@ -102,7 +106,7 @@ void Server::add_listener(Fd listener) {
   impl_->listeners.push_back(std::move(listener));
 }
 
-void Server::run() { impl_->run(); }
+std::size_t Server::run() { return impl_->run(); }
 
 void Server::stop() {
   impl_->stop_asked = true;
@@ -113,12 +117,12 @@ bool Server::Impl::dispatch(std::uint64_t connection, const Route& route, Reques
   // std::function wants to copy what it holds, and a request cannot be copied.
   auto shared = std::make_shared<Request>(std::move(request));
   auto work = [box = mailbox, connection, &route, shared] {
-    Response response = run_handler(route, *shared);
-    box->content.lock()->answers.push_back({connection, std::move(response)});
+    Outcome outcome = run_handler(route, *shared);
+    box->content.lock()->answers.push_back({connection, std::move(outcome)});
     poke(box->event);
   };
   try {
-    return pool.submit(std::move(work));
+    return (route.lane == Lane::reserve ? reserve : pool).submit(std::move(work));
   } catch (const Error& error) {
     log::error("http.pool", error.what());
     return false;
@@ -131,16 +135,19 @@ std::function<void()> Server::Impl::waker(std::uint64_t connection) {
   };
 }
 
-void Server::Impl::run() {
+std::size_t Server::Impl::run() {
   while (!stop_asked) turn(next_deadline());
   begin_stop();
-  Deadline bound = Deadline::after(kFinishBound);
+  Deadline bound = Deadline::after(options.finish);
   while (!connections.empty() && !bound.passed()) turn(std::min(bound, next_deadline()));
-  if (!connections.empty()) {
+  auto cut = static_cast<std::size_t>(std::ranges::count_if(
+      connections, [](const auto& one) { return one.second.connection->owes_answer(); }));
+  if (cut) {
     log::warning("http.stop", "requests were cut off: they did not end in time",
-                 Json::object({{"count", connections.size()}}));
+                 Json::object({{"count", cut}}));
   }
   connections.clear();
+  return cut;
 }
 
 /// Waits for something to happen, then lets it.
@@ -172,10 +179,10 @@ void Server::Impl::handle(Connection& connection, std::uint32_t events) {
 void Server::Impl::read_mail() {
   clear(mailbox->event);
   auto mail = mailbox->take();
-  for (auto& [id, response] : mail.answers) {
+  for (auto& [id, outcome] : mail.answers) {
     auto found = connections.find(id);
     if (found == connections.end()) continue;
-    found->second.connection->answered(std::move(response));
+    found->second.connection->answered(std::move(outcome));
     settle(id, *found->second.connection);
   }
   for (std::uint64_t id : mail.woken) {
@@ -251,6 +258,7 @@ void Server::Impl::for_each(void (Connection::*act)()) {
 }
 
 void Server::Impl::begin_stop() {
+  for (const Fd& listener : listeners) accept_all(listener);  // who connected before the stop is served
   stopping = true;
   listeners.clear();
   for_each(&Connection::stop);

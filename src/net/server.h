@@ -23,7 +23,9 @@ struct Request {
   std::string body;                     ///< up to 1 MiB
   Fd body_file;                         ///< a larger body: an unlinked temporary file, at offset 0
   Peer peer;                            ///< who, on a unix socket
+  std::string remote;                   ///< the peer's IP address; empty on a unix socket
   std::vector<std::string> parameters;  ///< what the `*`s of the route's pattern matched
+  Json log_fields = Json::object();  ///< a handler adds what its request's record shall bear: {"uid", user}
 
   std::string_view header(std::string_view name) const;
   std::optional<std::string> parameter(std::string_view name) const;  ///< of the query, decoded
@@ -47,7 +49,9 @@ struct Response {
   std::string content_type = "application/json";
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
-  std::unique_ptr<StreamSource> stream;  ///< when set, its bytes are the (chunked) body
+  std::unique_ptr<StreamSource>
+      stream;                           ///< when set, its bytes are the body: chunked, unless `length` is set
+  std::optional<std::uint64_t> length;  ///< how many bytes the stream will give
 };
 
 Response json_response(const Json& value, int status = 200);
@@ -56,20 +60,42 @@ Response error_response(const Error& error);
 
 using Handler = std::function<Response(Request&)>;
 
+/// Where a handler runs.
+enum class Lane : std::uint8_t {
+  pool,     ///< on a thread of the pool
+  loop,     ///< in the loop itself: it answers at once
+  reserve,  ///< on a thread that is kept for such handlers, so that they answer though the pool is full
+};
+
 /// A row of a routes table. A pattern's segments are literal, or `*` for one segment that becomes a
-/// parameter:
-/// "/v1/apps/*/releases/*".
+/// parameter: "/v1/apps/*/releases/*"; a last `**` is all segments that are left, joined with '/'. A decoded
+/// segment that has a '/' of its own matches no `**`.
 struct Route {
   std::string method, pattern;
   Handler handler;
-  bool inline_handler = false;  ///< answers at once and uses no pool thread: health endpoints
+  Lane lane = Lane::pool;
+};
+
+/// A request and what became of it; for a log. Every request whose head came gets one, refused ones too.
+struct RequestRecord {
+  std::string method, path;  ///< as sent, without the query; empty for what is no HTTP
+  std::string id, agent, language;
+  std::vector<std::string> addresses;  ///< X-Forwarded-For as sent, then the peer's
+  int status = 0;                      ///< 0: client or server left before there was an answer
+  std::string fault;                   ///< what an exception said that is no answer for the client: our bug
+  Json fields;                         ///< Request::log_fields
+  std::chrono::nanoseconds took{0};    ///< from the whole head to the last of the answer
 };
 
 struct ServerOptions {
   std::size_t threads = 8;   ///< the most pool threads; started as they are needed
   std::size_t queued = 256;  ///< requests waiting for a thread; beyond it 503
   std::uint64_t largest_body = std::uint64_t{4} << 30;
-  std::string spool_dir = "/tmp";  ///< where larger bodies are kept
+  std::string spool_dir = "/tmp";                             ///< where larger bodies are kept
+  std::chrono::nanoseconds finish = std::chrono::seconds(5);  ///< what running requests get after `stop`
+  std::size_t reserve = 2;                                    ///< threads for Lane::reserve
+  /// Called once for each request, in the loop's thread; it must not wait. When unset, faults are logged.
+  std::function<void(const RequestRecord&)> record = {};
 };
 
 /// An HTTP/1.1 server: one loop (the thread that calls `run`) owns the connections, handlers are plain
@@ -81,9 +107,11 @@ class Server {
   ~Server();
 
   void add_listener(Fd listener);  ///< before `run`
-  /// Until `stop`; then running handlers may finish for 5 s, what they answered is sent, streams that are not
-  /// at their end are cut off, and it returns. The destructor waits for handlers that are still running.
-  void run();
+  /// Until `stop`; then requests that have come are answered within `options.finish`, streams that are not at
+  /// their end are cut off, and it returns how many requests were cut off without an answer. The destructor
+  /// waits for handlers that are still running. While it handles a request, a thread's log lines bear its id
+  /// as `rid`.
+  std::size_t run();
   void stop();  ///< thread- and signal-safe
 
  private:

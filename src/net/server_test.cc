@@ -376,7 +376,7 @@ TEST_CASE("requests beyond threads and queue are refused with 503, inline ones a
                           leave.wait();
                           return plain("slow");
                         }},
-                       {"GET", "/health", [](Request&) { return plain("well"); }, true},
+                       {"GET", "/health", [](Request&) { return plain("well"); }, Lane::loop},
                        hello()},
                       options);
   Raw slow(server.address());
