@@ -58,7 +58,7 @@ int version(Invocation& call);
 /// How a `holdall serve` was asked to be.
 struct ServeSettings {
   std::filesystem::path state;
-  std::filesystem::path run;  ///< the directory of `api`
+  std::filesystem::path run;   ///< the directory of `api`
   std::filesystem::path keys;  ///< private keys, a directory an app
   net::Address api, http;
   std::string engine;

@@ -40,7 +40,8 @@ std::optional<Fault> find_fault(const std::vector<supervise::InstanceStatus>& in
 
 bool settled(const std::vector<supervise::InstanceStatus>& instances, int replicas) {
   return std::ssize(instances) == replicas && std::ranges::all_of(instances, [](const auto& instance) {
-           return instance.health == Health::ready || instance.health == Health::completed;
+           return (instance.health == Health::ready && instance.confirmed) ||
+                  instance.health == Health::completed;
          });
 }
 

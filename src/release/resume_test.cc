@@ -158,14 +158,20 @@ TEST_CASE("a release that is resumed tells nothing twice") {
 
 namespace {
 
-/// hello v1 serves, v2 is in its watch when the machine restarts, as the database has it then.
-int reboot_in_the_watch(House& house) {
+/// hello v1 serves, v2 is in its watch when control ends.
+int end_in_the_watch(House& house) {
   house.run(house.web("grey"));
   Request watched = house.web("green");
   watched.model["services"]["web"]["deploy"]["update_config"]["monitor"] = "10s";
   const int number = house.deploy(watched);
   house.follow_to(number, "watch");
   house.releases.reset();
+  return number;
+}
+
+/// The same, with the machine restarted, as the database has it then.
+int reboot_in_the_watch(House& house) {
+  const int number = end_in_the_watch(house);
   house.database->write([](store::Transaction& t) {
     t.execute("update releases set boot_id = 'before', report = replace(report, ?, 'before')", {boot_id()});
   });
@@ -173,6 +179,29 @@ int reboot_in_the_watch(House& house) {
 }
 
 }  // namespace
+
+TEST_CASE("a watch that was over before control came back ends when every new instance has passed a probe") {
+  House house;
+  const int number = end_in_the_watch(house);
+  house.clock.advance(std::chrono::hours(1));
+  house.supervisor.forget_probes();
+  house.restart();
+  CHECK(house.releases->get("hello", number).step == Step::watch);
+  house.supervisor.set({"hello/web@v2"}, 1, Health::ready);
+  CHECK(house.finish(number).step == Step::live);
+}
+
+TEST_CASE(
+    "a version that turned sick while no control looked is taken back, though its watch would be over") {
+  House house;
+  const int number = end_in_the_watch(house);
+  house.clock.advance(std::chrono::hours(1));
+  house.supervisor.forget_probes();
+  house.restart();
+  house.supervisor.set({"hello/web@v2"}, 1, Health::unready, "GET /up answered 500");
+  CHECK(house.finish(number).step == Step::failed);
+  CHECK(house.targets() == Strings{"hello/web@v1#1"});
+}
 
 TEST_CASE("after a reboot in the watch, a version that is ready again stays") {
   House house;

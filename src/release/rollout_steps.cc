@@ -176,7 +176,7 @@ bool Rollout::stands_until(const std::function<bool()>& done, Instant at_most) {
       return false;
     }
     if (done()) return !stop_.stop_requested();
-    pause(*snapshot, at_most);
+    pause(*snapshot, context_.clock.now() < at_most ? at_most : Instant::max());
   }
   return false;
 }
@@ -229,7 +229,11 @@ void Rollout::watch() {
     }
   } else {
     const Instant until = *switched + monitor();
-    if (!stands_until([&] { return context_.clock.now() >= until; }, until)) return;
+    // They may have failed while no control looked, so each has to pass a probe of this one.
+    const auto stood = [&] {
+      return context_.clock.now() >= until && all_settled(*context_.supervisor.snapshot());
+    };
+    if (!stands_until(stood, until)) return;
   }
   if (!replaced_.empty()) {
     Json services = Json::array();

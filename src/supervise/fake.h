@@ -47,6 +47,12 @@ class FakeSupervisor final : public Supervisor {
       }
     });
   }
+  /// As after a crash of control: what is ready is so by record only, until `set` says it anew.
+  void forget_probes() {
+    change([](std::vector<InstanceStatus>& all) {
+      for (InstanceStatus& one : all) one.confirmed = one.health != Health::ready;
+    });
+  }
   /// The slot is started again: another instance, one restart more.
   void restart(const GroupId& group, int slot) {
     change([&](std::vector<InstanceStatus>& all) {
@@ -149,6 +155,7 @@ class FakeSupervisor final : public Supervisor {
 
   void become(InstanceStatus& one, Health health, const std::string& reason) const {
     one.health = health;
+    one.confirmed = true;
     one.reason = reason;
     if (health == Health::ready) {
       one.unready_since.reset();

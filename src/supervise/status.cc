@@ -23,6 +23,7 @@ InstanceStatus status_of(const Group& group, const Try& row, const Watch* watch,
   if (row.state == Health::ready) status.ready_since = row.since;
   if (row.state == Health::unready) status.unready_since = row.since;
   if (watch) {
+    status.confirmed = row.state != Health::ready || watch->confirmed();
     status.accepted = watch->accepted_at();
     status.wrong_listener = watch->wrong_listener();
     // Until it has said something of its own, why the try before it ended is the reason that it is not ready.

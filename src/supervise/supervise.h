@@ -79,6 +79,7 @@ struct InstanceStatus {
   int slot = 0;
   int restarts = 0;  ///< how often this slot was started again
   Health health = Health::starting;
+  bool confirmed = true;  ///< false: ready as a former control found it; no probe of this one has passed yet
   net::Address address;
   /// Why it is not ready, for people: "exited with code 3, 120 ms after start", "listens on 127.0.0.1:3000,
   /// expected 0.0.0.0:41873 ($PORT)", "GET /up answered 500, expected 200-399". Empty when ready.

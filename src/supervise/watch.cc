@@ -37,7 +37,7 @@ Watch::Watch(const Gate& gate, bool closely, Instant now)
     : gate_(gate), closely_(closely), give_up_at_(now + gate.start_timeout) {}
 
 Watch::Watch(const Gate& gate, bool closely, Health found, Instant since, Instant now)
-    : gate_(gate), closely_(closely), health_(found) {
+    : gate_(gate), closely_(closely), health_(found), confirmed_(gate.kind == Gate::Kind::running) {
   if (found == Health::ready) ready_since_ = since;
   if (found == Health::unready) unready_since_ = since;
   was_accepted_ = found != Health::starting;
@@ -80,6 +80,7 @@ void Watch::pass(Instant now) {
   wrong_since_.reset();
   if (health_ != Health::ready) ready_since_ = now;
   health_ = Health::ready;
+  confirmed_ = true;
   unready_since_.reset();
   reason_.clear();
 }

@@ -32,7 +32,8 @@ class Watch {
   void set_closely(bool closely, Instant now);
   void time_passed(Instant now);  ///< may give up
 
-  Health health() const { return health_; }  ///< starting, ready, unready, or failed: it is to be stopped
+  Health health() const { return health_; }      ///< starting, ready, unready, or failed: it is to be stopped
+  bool confirmed() const { return confirmed_; }  ///< a probe has passed, or there is none to pass
   const std::string& reason() const { return reason_; }
   bool wrong_listener() const { return wrong_since_.has_value(); }
   std::optional<Instant> accepted_at() const { return accepted_at_; }
@@ -57,6 +58,7 @@ class Watch {
   std::string last_failure_;
   int failures_ = 0;  ///< in a row
   bool probing_ = false;
+  bool confirmed_ = false;
   bool was_accepted_ = false;  ///< by this control or, as far as we know, by the one before
   std::optional<Instant> executed_at_, accepted_at_, ready_since_, unready_since_, wrong_since_;
   Instant probe_started_;

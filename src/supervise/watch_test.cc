@@ -225,10 +225,19 @@ TEST_CASE("an adopted instance stays what it was until a probe, at once, says ot
   watch.executed(kStart - 1s);
   CHECK(watch.health() == Health::ready);
   CHECK(watch.ready_since() == kStart);
+  CHECK_FALSE(watch.confirmed());
   CHECK(watch.probe_due(kStart + 1h));
   watch.probe_started(kStart + 1h);
   watch.probe_ended(kRefused, kStart + 1h);
   CHECK(watch.health() == Health::unready);
+}
+
+TEST_CASE("a passing probe confirms what was adopted; what is never probed needs none") {
+  Watch watch(http(), false, Health::ready, kStart, kStart + 1h);
+  watch.probe_started(kStart + 1h);
+  watch.probe_ended({.accepted = true, .passed = true, .failure = ""}, kStart + 1h);
+  CHECK(watch.confirmed());
+  CHECK(Watch(Gate{}, false, Health::ready, kStart, kStart + 1h).confirmed());
 }
 
 TEST_CASE("an adopted instance that was starting gets a probe before its time is over") {

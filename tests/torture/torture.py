@@ -4,6 +4,7 @@
 usage: torture.py --each [--short]            every failpoint, each victim, once
        torture.py --random [--kills 200] [--seed N]
        torture.py --selftest                  plants each fault and sees its guard complain
+       torture.py --pair POINT VICTIM [--in OPERATION] [--times N]     one pair of `each` again and again
        torture.py --short                     what CI runs: a bit of all three
 
 Victims: control, router, serve, a shim, and the whole tree (all of them at once; instances die with their shims). A dead
@@ -14,10 +15,12 @@ import argparse
 import collections
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -28,6 +31,7 @@ from load import Load
 
 VICTIMS = ('control', 'router', 'serve', 'shim', 'tree')
 STEPS = ('planned', 'start', 'switch', 'drain', 'watch', 'stop', 'revert')  # as the database has them
+OPERATIONS = ('good', 'crash', 'deaf', 'sick', 'rollback')
 REPLICAS = 2
 SLOTS = [f'{guards.APP}/web.{n}' for n in range(1, REPLICAS + 1)]
 
@@ -39,6 +43,7 @@ class World:
         self.app_binary = workdir / 'app'
         subprocess.run(['g++', '-O1', '-static', '-s', '-o', self.app_binary, ROOT / 'tests/torture/app.cc'], check=True)
         self.failpoint = None  # what the next arrival should meet
+        self.arriving = threading.Lock()
         self.points = Failpoints(workdir / 'failpoints', self.arrive)
         self.server = Server(failpoints=workdir / 'failpoints')
         self.server.start()
@@ -102,7 +107,7 @@ services:
 
     def kill(self, victim):
         """SIGKILL. Returns the pids that died."""
-        now = self.server.census()
+        now, serve = self.server.census(), self.server.serve  # `settle` puts another in its place once it is dead
         chosen = {
             'control': now.control, 'router': now.router, 'serve': now.serve,
             'shim': random.sample(now.shims, min(1, len(now.shims))),
@@ -121,14 +126,15 @@ services:
             self.kills[victim] += 1
             self.kills_in[step] += 1
         if victim in ('serve', 'tree'):
-            self.server.serve.wait()
+            serve.wait()
         return [p.pid for p in chosen]
 
     def arrive(self, name, pid):
-        want = self.failpoint
-        if want and want['name'] == name and not want['done']:
-            want['done'] = True
-            self.kill(want['victim'])
+        with self.arriving:
+            want = self.failpoint
+            if want and want['name'] == name and not want['done']:
+                self.kill(want['victim'])
+                want['done'] = True  # whoever waits for it may rely on the victim being dead
 
     # ---- after
 
@@ -177,7 +183,7 @@ services:
 def dry_run(world):
     """The names of the failpoints that each operation passes, in order of first arrival."""
     passed = {}
-    for operation in ('good', 'crash', 'deaf', 'sick', 'rollback'):
+    for operation in OPERATIONS:
         before = len(world.points.names())
         world.finish(world.begin(operation))
         world.settle()
@@ -202,6 +208,15 @@ def each(world, short, chooser):
         control = [run for run in runs if run[2] == 'control']
         others = chooser.sample([run for run in runs if run[2] != 'control'], 20)
         runs = chooser.sample(control, min(len(control), 30)) + others
+    met = run_pairs(world, runs)
+    world.deploy('good')
+    world.settle()
+    world.check()
+    print(f'each: {len(runs)} runs, {met} met their point, kills {dict(world.kills)}')
+
+
+def run_pairs(world, runs):
+    """Each (operation, failpoint, victim) in turn; how many met their point."""
     met = 0
     for number, (operation, name, victim) in enumerate(runs, 1):
         context = f'{operation}: {victim} killed at {name}'
@@ -217,10 +232,7 @@ def each(world, short, chooser):
         if number % 25 == 0:
             print(f'  {number}/{len(runs)}  {sum(world.kills.values())} kills', flush=True)
             world.deploy('good')
-    world.deploy('good')
-    world.settle()
-    world.check()
-    print(f'each: {len(runs)} runs, {met} met their point, kills {dict(world.kills)}')
+    return met
 
 
 def at_random(world, kills, chooser, least_in_step):
@@ -320,12 +332,24 @@ def selftest(world):
     print('selftest: every guard was seen to fail')
 
 
+def print_stacks(server):
+    """Where serve and control stand, if there is a debugger."""
+    now = server.census()
+    for process in now.serve + now.control if shutil.which('gdb') else []:
+        stacks = subprocess.run(['gdb', '-q', '-batch', '-p', str(process.pid), '-ex', 'thread apply all backtrace 12'],
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        print('\n'.join(line for line in stacks.stdout.splitlines() if line.startswith(('Thread', '#'))))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--each', action='store_true')
     parser.add_argument('--random', action='store_true')
     parser.add_argument('--selftest', action='store_true')
     parser.add_argument('--short', action='store_true')
+    parser.add_argument('--pair', nargs=2, metavar=('POINT', 'VICTIM'))
+    parser.add_argument('--in', dest='operation', default='good', choices=OPERATIONS)
+    parser.add_argument('--times', type=int, default=50)
     parser.add_argument('--kills', type=int, default=200)
     parser.add_argument('--seed', type=int, default=None)
     options = parser.parse_args()
@@ -334,10 +358,13 @@ def main():
     random.seed(seed)
     print(f'seed {seed}')
 
-    everything = not (options.each or options.random or options.selftest)
+    everything = not (options.each or options.random or options.selftest or options.pair)
     forms = []
     if options.selftest or everything:
         forms.append(('selftest', selftest))
+    if options.pair:
+        runs = [(options.operation, *options.pair)] * options.times
+        forms.append(('pair', lambda world: print(f'{run_pairs(world, runs)} of {len(runs)} met their point')))
     if options.each or everything:
         forms.append(('each', lambda world: each(world, options.short, chooser)))
     if options.random or everything:
@@ -354,6 +381,7 @@ def main():
                 print('--- what runs, the table on the disk, the last lines of serve.log')
                 print(vars(world.server.census()))
                 print(world.server.rows('select version, body from route_tables'))
+                print_stacks(world.server)
                 print('\n'.join(world.server.log_path.read_text(errors='replace').splitlines()[-120:]))
                 sys.exit(1)
             finally:
