@@ -83,6 +83,7 @@ Answer::State Answer::take_chunks() {
 std::string Answer::fault(const Request& request) const {
   if (status_ != 200) return "status " + std::to_string(status_);
   if (release_.empty()) return "no release named";
+  if (request.kind == Kind::page) return "";
   if (request.kind == Kind::stream) {
     std::size_t last = body_.rfind("sha256 ");
     if (last == std::string::npos ||

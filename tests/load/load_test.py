@@ -78,6 +78,13 @@ def test_a_right_answer_is_none_of_the_failures():
     assert (report['failed'], report['releases']) == (0, {'v1': 40})
 
 
+def test_a_page_needs_no_checksum_and_is_wrong_like_anything_else():
+    page = answer(b'<!doctype html>', checksum='')
+    assert run(Liar(page), '--mix', 'page')['failed'] == 0
+    assert run(Liar(page))['causes'] == {'wrong checksum': 40}
+    assert run(Liar(answer(status='503 Service Unavailable')), '--mix', 'page')['causes'] == {'status 503': 40}
+
+
 def test_an_announced_close_is_none_of_the_failures():
     assert run(Liar(answer(more='Connection: close\r\n'), closes=True))['failed'] == 0
 

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,7 +27,7 @@ constexpr const char* kUsage = R"(usage: load [option value]...
   --slow 2                  how long a slow answer takes, in seconds
   --timeout 60              after so many seconds without the whole answer a request has failed
   --seed 1                  the same seed asks for the same in the same order
-  --mix all                 plain: only GET /
+  --mix all                 plain: only GET /; page: only GET /, of an app that gives no checksum
   --list FILE               a line for each request: ID KIND OUTCOME RELEASE SENT_NS DONE_NS
 Prints one JSON object at the end. Exit code 0: none failed; 1: some did; 2: wrong usage.
 )";
@@ -37,6 +38,14 @@ struct Options {
   double slow = 2;
   std::uint64_t seed = 1;
 };
+
+/// The one kind that a mix consists of; nothing: of all.
+std::optional<load::Kind> only(const std::string& mix) {
+  for (load::Kind kind : {load::Kind::plain, load::Kind::page}) {
+    if (mix == load::name(kind)) return kind;
+  }
+  return std::nullopt;
+}
 
 bool parse(int count, char** words, Options& options) {
   for (int i = 1; i < count; i += 2) {
@@ -64,7 +73,7 @@ bool parse(int count, char** words, Options& options) {
     else
       return false;
   }
-  return options.pace.per_second > 0 && (options.mix == "all" || options.mix == "plain");
+  return options.pace.per_second > 0 && (options.mix == "all" || only(options.mix));
 }
 
 bool parse_address(const std::string& text, sockaddr_in& address) {
@@ -92,7 +101,7 @@ int main(int count, char** words) {
       return 2;
     }
   }
-  load::Mix mix(options.host, options.slow, options.seed, options.mix == "plain");
+  load::Mix mix(options.host, options.slow, options.seed, only(options.mix));
   load::Report report(list.get());
   try {
     load::Client(target, mix, report, options.pace).run();

@@ -21,6 +21,7 @@ std::string_view name(Kind kind) {
     case Kind::post: return "post";
     case Kind::slow: return "slow";
     case Kind::stream: return "stream";
+    case Kind::page: return "page";
   }
   return "";
 }
@@ -33,11 +34,11 @@ std::string checksum(std::string_view bytes) {
   return hex;
 }
 
-Mix::Mix(std::string host, double slow_seconds, std::uint64_t seed, bool plain_only)
+Mix::Mix(std::string host, double slow_seconds, std::uint64_t seed, std::optional<Kind> only)
     : host_(std::move(host)),
       slow_path_(fmt::format("/slow?seconds={}", slow_seconds)),
       prefix_(fmt::format("{:08x}", randombytes_random())),
-      plain_only_(plain_only),
+      only_(only),
       random_(seed) {
   for (int i = 0; i < kBodies; ++i) {
     std::string bytes(kBodySize, '\0');
@@ -53,7 +54,9 @@ Request Mix::next() {
   unsigned kind = random_() % 100, leaves = random_() % 20;
   request.fresh = random_() % 2 == 0;
   const Body& body = bodies_[random_() % bodies_.size()];
-  if (!plain_only_) {
+  if (only_) {
+    request.kind = *only_;
+  } else {
     request.kind = kind < 25 ? Kind::post : kind < 35 ? Kind::slow : kind < 45 ? Kind::stream : Kind::plain;
     if (leaves == 0) {
       request.leave = request.kind == Kind::post     ? Leave::in_request

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -8,7 +9,8 @@
 
 namespace load {
 
-enum class Kind : std::uint8_t { plain, post, slow, stream };
+/// A page is a plain answer of an app that gives no checksum with it.
+enum class Kind : std::uint8_t { plain, post, slow, stream, page };
 std::string_view name(Kind kind);
 
 /// When a client that leaves on purpose does so.
@@ -25,11 +27,11 @@ struct Request {
 };
 
 /// What is asked of the app: a quarter posts of 64 KiB, a tenth slow answers, a tenth streams, the rest
-/// plain; half on fresh connections; one in twenty of all is left by the client in the middle. A seed gives
-/// the same requests again.
+/// plain; half on fresh connections; one in twenty of all is left by the client in the middle. Or of one kind
+/// only, which nobody leaves. A seed gives the same requests again.
 class Mix {
  public:
-  Mix(std::string host, double slow_seconds, std::uint64_t seed, bool plain_only);
+  Mix(std::string host, double slow_seconds, std::uint64_t seed, std::optional<Kind> only);
 
   Request next();
 
@@ -41,7 +43,7 @@ class Mix {
   std::string host_;
   std::string slow_path_;
   std::string prefix_;  ///< of ids: unlike those of another run
-  bool plain_only_;
+  std::optional<Kind> only_;
   std::mt19937_64 random_;
   std::vector<Body> bodies_;
   std::uint64_t count_ = 0;

@@ -56,7 +56,7 @@ void Report::answered(const Request& request, const std::string& release, std::i
   ++releases_[release];
   Second& now = second(at);
   ++now.answered;
-  if (request.kind == Kind::plain || request.kind == Kind::post) {
+  if (request.kind != Kind::slow && request.kind != Kind::stream) {
     latencies_ms_.push_back(static_cast<float>(at - due) / 1e6F);
     now.slowest_ms = std::max(now.slowest_ms, static_cast<std::uint64_t>((at - due) / 1'000'000));
   }
