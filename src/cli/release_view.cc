@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/error.h"
 #include "base/time.h"
 #include "wire/wire.h"
 
@@ -35,6 +36,31 @@ std::string change_text(const Json& change) {
   const std::string& kind = change.at("kind").string();
   std::string replicas = kind == "remove" ? "" : fmt::format(" x{}", change.integer_or("replicas", 1));
   return fmt::format("{} {}{}", sign(kind), change.at("service").string(), replicas);
+}
+
+/// How long it was waited for, where anybody noticed: an exit says itself how soon it came.
+std::string waited(const Json& data) {
+  const Json* ms = data.find("start_ms");
+  return ms && ms->is_number() && ms->number() >= 1000 ? "   after " + span(data, "start_ms") : "";
+}
+
+/// What a line of mozlog JSON says to people; any other line as it is.
+std::string plain(const std::string& line) {
+  if (!line.starts_with("{\"Timestamp\":")) return line;
+  try {
+    const Json record = Json::parse(line);
+    std::string out = record.at("Type").string();
+    const Json* fields = record.find("Fields");
+    if (!fields) return out;
+    if (const Json* message = fields->find("msg")) out += "  " + message->string();
+    for (const auto& [name, value] : fields->members()) {
+      if (name != "msg")
+        out += fmt::format("  {}={}", name, value.is_string() ? value.string() : value.print());
+    }
+    return out;
+  } catch (const Error&) {
+    return line;
+  }
 }
 
 /// "12 served   0 failed", with causes where something failed.
@@ -119,9 +145,9 @@ std::string ReleaseView::started() const {
 void ReleaseView::show_failure(const Json& data) {
   finished_ = failed_ = true;
   if (!out_) return;
-  out_->line(labelled(out_->paint(Colour::red, "failed    "), data.string_or("reason", "")));
+  out_->line(labelled(out_->paint(Colour::red, "failed    "), data.string_or("reason", "") + waited(data)));
   if (const Json* lines = data.find("lines")) {
-    for (const Json& line : lines->items()) out_->line(fmt::format("{:12}| {}", "", line.string()));
+    for (const Json& line : lines->items()) out_->line(fmt::format("{:12}| {}", "", plain(line.string())));
   }
   std::string kept = data.string_or("kept", "");
   std::string rest = live_ ? "" : fmt::format("; {} never got a request", to_.empty() ? "it" : to_);

@@ -79,6 +79,21 @@ TEST_CASE("a failure is told with its reason, the last lines and what serves") {
         "  kept      v1 serves; v2 never got a request\n");
 }
 
+TEST_CASE("a failure that was waited for says how long, and JSON lines of a log are told in words") {
+  Paper paper;
+  ReleaseView view(&paper.terminal);
+  tell(view, "failed",
+       R"({"reason": "web.1 listens on 127.0.0.1:3000", "kept": "v2", "start_ms": 2192.4, "lines":
+    ["{\"Timestamp\":1,\"Type\":\"service.ready\",\"Fields\":{\"port\":3000,\"msg\":\"serving\",\"on\":\"lo\"}}",
+     "{\"Timestamp\":1", "{\"Timestamp\":1,\"Type\":\"tick\"}"]})");
+  CHECK(paper.text() ==
+        "  failed    web.1 listens on 127.0.0.1:3000   after 2.2 s\n"
+        "            | service.ready  serving  port=3000  on=lo\n"
+        "            | {\"Timestamp\":1\n"
+        "            | tick\n"
+        "  kept      v2 serves; it never got a request\n");
+}
+
 TEST_CASE("what failed is counted by release and cause, and what nobody knows is called so") {
   auto lines = report_lines(Json::parse(R"({"requests": {"served": 5, "failed": 2, "cut": 1,
     "releases": {"hello/v2": {"failed": {"timeout": 2}}}}})"));

@@ -84,6 +84,8 @@ TEST_CASE("a version that exits before it is ready never gets a request, and the
   CHECK(failed.reason == "web.1 exited with code 3, 120 ms after start");
   const Json& data = events.back().data;
   CHECK(data.at("kept") == Json("v1"));
+  CHECK(failed.report.at("phases").items().at(1).at("name") == Json("start"));
+  CHECK(data.at("start_ms") == failed.report.at("phases").items().at(1).at("ms"));
   CHECK(data.at("instance") == Json("hello/web@v2#1"));
   CHECK(data.at("lines") == Json::array({"last words of hello/web@v2#1"}));
   CHECK(house.wanted() == Strings{"hello/web@v1"});

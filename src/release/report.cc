@@ -81,6 +81,13 @@ Row row_in(const Row& row, Step next, const Clock& clock) {
   return after;
 }
 
+Json phase_ms(const Json& report, std::string_view phase) {
+  for (const Json& ended : report.at("phases").items()) {
+    if (ended.at("name").string() == phase) return ended.at("ms");
+  }
+  return {};
+}
+
 Json instance_entry(const supervise::InstanceStatus& instance) {
   Json entry = Json::object({{"name", fmt::format("{}.{}", instance.service, instance.slot)},
                              {"service", instance.service},

@@ -23,6 +23,9 @@ Json public_report(Json report);
 /// The row as it will be in step `next` from now on, with the phase that ends now in its report.
 Row row_in(const Row& row, Step next, const Clock& clock);
 
+/// How long a phase that has ended took; null when it has not, or ran through a reboot.
+Json phase_ms(const Json& report, std::string_view phase);
+
 /// One new instance passed its gate.
 Json instance_entry(const supervise::InstanceStatus& instance);
 void add_instance(Json& report, const supervise::InstanceStatus& instance);

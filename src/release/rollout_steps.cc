@@ -290,7 +290,9 @@ void Rollout::revert() {
   keep_artefacts();
 
   Row next = row_in(row_, Step::failed, context_.clock);
-  Json data = Json::object({{"reason", row_.release.reason}, {"kept", version(row_.replaces)}});
+  Json data = Json::object({{"reason", row_.release.reason},
+                            {"kept", version(row_.replaces)},
+                            {"start_ms", phase_ms(row_.release.report, "start")}});
   if (const Json* cause = culprit(row_.release.report)) {
     for (const auto& [key, value] : cause->members()) data[key] = value;
     Json lines = Json::array();
