@@ -75,7 +75,7 @@ class Handler(BaseHTTPRequestHandler):
         """The rows of the class that the path names, of the account that the headers prove."""
         api = self.server.api
         api.gate.wait()
-        api.requests += 1
+        api.asked.append((self.command, self.path, dict(self.headers)))
         self.account = account = api.accounts.get(self.headers.get('X-Parse-Application-Id', ''))
         # As the real one: who knows no key is not told whether the application exists.
         if not account or not secrets.compare_digest(self.headers.get('X-Parse-REST-API-Key', '').encode(), account.key.encode()):
@@ -129,8 +129,8 @@ class Api:
 
     def __init__(self, accounts, port=0):
         self.accounts = {account.application: account for account in accounts}
-        self.requests = 0
-        self.gate = threading.Event()  # cleared: requests are taken, and wait
+        self.asked = []  # (method, path, headers) of every request
+        self.gate = threading.Event()
         self.gate.set()
         self.http = ThreadingHTTPServer(('127.0.0.1', port), Handler)
         self.http.daemon_threads = True
@@ -149,8 +149,20 @@ class Api:
         account.rows.setdefault(kind, []).append(stored)
         return stored
 
-    def close(self):
+    def clear(self):
+        """Takes every row away."""
+        for account in self.accounts.values():
+            account.rows.clear()
+
+    def pause(self):
+        """From now on requests are taken and not answered, until `resume`."""
+        self.gate.clear()
+
+    def resume(self):
         self.gate.set()
+
+    def close(self):
+        self.resume()
         self.http.shutdown()
         self.http.server_close()
         self.thread.join()

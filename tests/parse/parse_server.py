@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 import urllib.request
@@ -148,6 +149,21 @@ class Parse:
             'X-Parse-Application-Id': account.application, 'X-Parse-Master-Key': account.master, 'Content-Type': 'application/json'})
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read())
+
+    def clear(self):
+        """Takes every row away."""
+        for account in self.accounts:
+            for name in account.classes:
+                self.as_master(account, 'DELETE', f'/purge/{name}', {})
+
+    def pause(self):
+        """From now on requests are taken and not answered, until `resume`."""
+        for account in self.accounts:
+            account.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        for account in self.accounts:
+            account.process.send_signal(signal.SIGCONT)
 
     def close(self):
         for child in reversed(self.children):
