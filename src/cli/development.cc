@@ -72,6 +72,19 @@ pid_t execute(const PrivatePlace& place, std::uint16_t port, const fs::path& log
   return spawn(command);
 }
 
+void make_directory(const fs::path& directory) {
+  // A server that has just ended removes the directory above, once that is empty: perhaps between the two
+  // steps of this.
+  constexpr int kTries = 10;
+  std::error_code error;
+  for (int i = 0; i < kTries; ++i) {
+    fs::create_directories(directory, error);
+    if (error != std::errc::no_such_file_or_directory) break;
+  }
+  if (error) throw_errno(Error::denied, "make " + directory.string(), error.value());
+  fs::permissions(directory, fs::perms::owner_all);
+}
+
 }  // namespace
 
 PrivatePlace private_place(const fs::path& project) {
@@ -96,12 +109,7 @@ bool is_gone(const PrivatePlace& place) {
 }
 
 void start_private_server(const PrivatePlace& place, const std::set<std::uint16_t>& published) {
-  for (const fs::path& directory : {place.state, place.run}) {
-    std::error_code error;
-    fs::create_directories(directory, error);
-    if (error) throw_errno(Error::denied, "make " + directory.string(), error.value());
-    fs::permissions(directory, fs::perms::owner_all);
-  }
+  for (const fs::path& directory : {place.state, place.run}) make_directory(directory);
   fs::path log = place.state / "serve.log";
   pid_t server = execute(place, free_http_port(published), log);
   bool ended = false;
