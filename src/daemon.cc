@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/tasks.h"
 #include "daemon_parent.h"
+#include "kit/kit.h"
 #include "logs/logs.h"
 #include "net/server.h"
 #include "net/socket.h"
@@ -157,7 +158,7 @@ void serve_api(const ControlSettings& settings, serve::ParentLink& link, const F
                                                                           .group = kGroup,
                                                                           .is_private = settings.is_private,
                                                                           .exit = [&link] { link.exit(); }});
-  net::Server server(api.routes(), {.spool_dir = settings.state});
+  net::Server server(api.routes(), {.spool_dir = settings.state, .record = kit::log_request});
   server.add_listener(listen_for_api(settings.api));
   log::info(
       "control.ready",
@@ -209,6 +210,7 @@ int control_command(cli::Invocation& call) {
   prctl(PR_SET_NAME, "holdall-control");  // executed as /proc/self/exe, it would be listed as `exe`
   ControlSettings settings = control_settings(call.arguments);
   Fd signals = stop_signals();
+  log::Backlog backlog;
   serve::ParentLink link{Fd(kServe)};
   serve_api(settings, link, signals);
   return 0;

@@ -54,8 +54,8 @@ bool Access::is_member(const net::Peer& peer) const {
   return std::find(groups.begin(), groups.begin() + count, *wanted) != groups.begin() + count;
 }
 
-void Access::check(const net::Peer& peer, Right right) const {
-  if (right == Right::none || peer.uid == 0 || peer.uid == owner_ || is_member(peer)) return;
+void Access::check(const net::Peer& peer) const {
+  if (peer.uid == 0 || peer.uid == owner_ || is_member(peer)) return;
   throw Error(Error::denied,
               fmt::format("{} may not use this server; ask for membership in group '{}'", who(peer), group_));
 }

@@ -8,7 +8,6 @@ namespace holdall::api {
 
 /// What a route's row asks for.
 enum class Right : std::uint8_t {
-  none,  ///< health, for whoever can connect
   look,
   change,  ///< recorded with the caller
 };
@@ -19,7 +18,7 @@ class Access {
   Access(unsigned owner, std::string group);
 
   /// Throws `denied` unless the peer is root, the owner or a member of the group.
-  void check(const net::Peer& peer, Right right) const;
+  void check(const net::Peer& peer) const;
 
  private:
   bool is_member(const net::Peer& peer) const;

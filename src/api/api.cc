@@ -4,7 +4,8 @@
 
 #include "api/handlers.h"
 #include "base/error.h"
-#include "base/log.h"
+#include "kit/kit.h"
+#include "schema/schema.h"
 #include "wire/wire.h"
 
 namespace holdall::api {
@@ -16,13 +17,9 @@ struct Row {
   const char* pattern;
   Right right;
   net::Response (Handlers::*answer)(net::Request&);
-  bool inline_handler = false;
 };
 
 constexpr Row kRoutes[] = {
-    {"GET", "/__version__", Right::none, &Handlers::version, true},
-    {"GET", "/__lbheartbeat__", Right::none, &Handlers::lbheartbeat, true},
-    {"GET", "/__heartbeat__", Right::none, &Handlers::heartbeat},
     {"GET", "/v1/server", Right::look, &Handlers::server},
     {"GET", "/v1/apps", Right::look, &Handlers::apps},
     {"GET", "/v1/apps/*/status", Right::look, &Handlers::status},
@@ -49,13 +46,14 @@ constexpr Row kRoutes[] = {
 /// What every call has in common: rights, versions, the record of changes.
 net::Response answer(Handlers& handlers, const Access& access, const Row& row, net::Request& request) {
   net::Response response;
+  request.log_fields["uid"] = std::to_string(request.peer.uid);
   try {
-    access.check(request.peer, row.right);
+    access.check(request.peer);
     wire::check_versions(request.header(wire::kClientHeader), wire::build().version);
     response = (handlers.*row.answer)(request);
   } catch (const Error& error) {
     response = net::error_response(error);
-    if (error.kind() == Error::broken) log::error("api.broken", error.what());
+    if (error.kind() == Error::broken) request.log_fields["msg"] = error.what();
   }
   response.headers.emplace_back(wire::kServerHeader, wire::build().version);
   if (row.right == Right::change) record(request, response.status);
@@ -66,23 +64,25 @@ net::Response answer(Handlers& handlers, const Access& access, const Row& row, n
 
 struct Api::Impl {
   Impl(Parts parts, Options options)
-      : access(options.owner, options.group), handlers(parts, std::move(options)) {}
+      : access(options.owner, options.group), handlers(parts, std::move(options)) {
+    health.add("database", kit::database_check(parts.database, schema()));
+  }
 
   Access access;
   Handlers handlers;
+  kit::Health health;
 };
 
 Api::Api(Parts parts, Options options) : impl_(std::make_unique<Impl>(parts, std::move(options))) {}
 Api::~Api() = default;
 
 std::vector<net::Route> Api::routes() {
-  std::vector<net::Route> routes;
+  std::vector<net::Route> routes = kit::health_routes(impl_->health, wire::to_json(wire::build()).print());
   for (const Row& row : kRoutes) {
     auto handler = [this, &row](net::Request& request) {
       return answer(impl_->handlers, impl_->access, row, request);
     };
-    routes.push_back(
-        {row.method, row.pattern, handler, row.inline_handler ? net::Lane::loop : net::Lane::pool});
+    routes.push_back({row.method, row.pattern, handler});
   }
   return routes;
 }

@@ -55,15 +55,6 @@ void Handlers::stop() {
   if (sessions_) sessions_->leave();
 }
 
-net::Response Handlers::version(net::Request&) { return net::json_response(wire::to_json(wire::build())); }
-
-net::Response Handlers::lbheartbeat(net::Request&) { return net::json_response(Json::object()); }
-
-net::Response Handlers::heartbeat(net::Request&) {
-  parts_.database.read([](store::Transaction& t) { t.query("select 1", {}, [](const store::Row&) {}); });
-  return net::json_response(Json::object({{"status", "ok"}, {"checks", Json::object({{"database", "ok"}})}}));
-}
-
 net::Response Handlers::server(net::Request&) {
   int serve = getppid();
   Json router = Json::object({{"http", net::text(options_.http)}});

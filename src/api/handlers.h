@@ -17,9 +17,6 @@ class Handlers {
   void stop();
 
   // handlers.cc: the server
-  net::Response version(net::Request& request);
-  net::Response lbheartbeat(net::Request& request);
-  net::Response heartbeat(net::Request& request);
   net::Response server(net::Request& request);
   net::Response logs(net::Request& request);
   net::Response open_session(net::Request& request);
