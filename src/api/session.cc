@@ -21,6 +21,15 @@ constexpr auto kReattach = 10s;
 constexpr auto kStopTimeout = 5min;
 constexpr auto kSlice = 100ms;  // in which a thread notices that it should end
 
+std::map<InstanceId, Json> told_of(const supervise::Snapshot& snapshot) {
+  std::map<InstanceId, Json> out;
+  for (const supervise::InstanceStatus& instance : snapshot.instances) {
+    out[instance.id] =
+        Json::object({{"app", instance.app}, {"service", instance.service}, {"slot", instance.slot}});
+  }
+  return out;
+}
+
 }  // namespace
 
 /// A session is what the client's connection holds open.
@@ -136,23 +145,20 @@ std::unique_ptr<net::StreamSource> Sessions::stop_everything() {
       state->open = 0;  // those who watch are about to lose what they watch
     }
     std::filesystem::remove(detached_file_);
+    auto running = supervisor_.snapshot();  // before the first of them can go
     begin_stop();
-    tell_stopped(feed, stop);
+    tell_stopped(feed, stop, *running);
   });
 }
 
-void Sessions::tell_stopped(Feed& feed, const std::stop_token& stop) {
-  std::map<InstanceId, Json> running;
+void Sessions::tell_stopped(Feed& feed, const std::stop_token& stop, const supervise::Snapshot& first) {
+  std::map<InstanceId, Json> running = told_of(first);
   std::uint64_t seen = 0;
   for (bool done = false; !done && !stop.stop_requested();) {
     done = state_.lock()->done;
-    std::map<InstanceId, Json> now;
     auto snapshot = done ? supervisor_.snapshot() : supervisor_.wait(seen, Deadline::after(kSlice));
     seen = snapshot->version;
-    for (const supervise::InstanceStatus& instance : snapshot->instances) {
-      now[instance.id] =
-          Json::object({{"app", instance.app}, {"service", instance.service}, {"slot", instance.slot}});
-    }
+    std::map<InstanceId, Json> now = told_of(*snapshot);
     for (const auto& [id, instance] : running) {
       if (!now.contains(id) && !feed.push("stopped", instance)) return;
     }

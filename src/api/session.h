@@ -48,7 +48,7 @@ class Sessions {
   void begin_stop();
   void stop_apps();
   void stop_app(const std::string& app);
-  void tell_stopped(Feed& feed, const std::stop_token& stop);
+  void tell_stopped(Feed& feed, const std::stop_token& stop, const supervise::Snapshot& first);
 
   release::Releases& releases_;
   supervise::Supervisor& supervisor_;
