@@ -73,7 +73,8 @@ bool Exchange::goes_on(ssize_t sent) {
   if (sent >= 0 || errno == EINTR) return true;
   if (errno == EAGAIN) {
     // Readable may be an answer, or only what a cipher has to say.
-    if (wait(stream_.waits_for() | POLLIN) & POLLIN) sending_ = !answers_early();
+    short events = stream_.is_plain() ? POLLOUT : stream_.waits_for();
+    if (wait(events | POLLIN) & POLLIN) sending_ = !answers_early();
   } else if (errno == EPIPE || errno == ECONNRESET) {
     sending_ = false;
   } else {
