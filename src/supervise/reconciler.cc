@@ -243,7 +243,12 @@ Try Reconciler::ended(const Supervised& in, const Slot& slot, Instant now) const
   } else {
     end.reason = fmt::format("{}, {} after start", text(*seen->exit), text(now - began));
   }
-  AfterEnd after = after_end(in.group.restart, end.exit, end.restarts, end.streak, now - began);
+  const bool ran = !seen || seen->executed;
+  AfterEnd after = after_end(in.group.restart, {.exit = end.exit,
+                                                .lost = ran && !end.exit,
+                                                .restarts = end.restarts,
+                                                .streak = end.streak,
+                                                .alive = now - began});
   end.state = after.state;
   end.streak = after.streak;
   if (after.state == Health::waiting) end.restart_at = slot.row.this_boot ? now + after.delay : now;

@@ -12,6 +12,9 @@ constexpr auto kLongEnough = 10s;
 
 constexpr auto kLongestDelay = 60s;
 
+// What is taken away is replaced at once; what is taken away as fast as it starts, once a second.
+constexpr std::chrono::nanoseconds kLostTooSoon = 1s;
+
 /// 0, 1, 2, 4 ... 60 s.
 std::chrono::nanoseconds delay_after(int streak) {
   if (streak == 0) return 0s;
@@ -31,11 +34,16 @@ bool starts_again(const RestartPolicy& policy, const std::optional<Exit>& exit, 
 
 }  // namespace
 
-AfterEnd after_end(const RestartPolicy& policy, const std::optional<Exit>& exit, int restarts, int streak,
-                   std::chrono::nanoseconds alive) {
-  if (alive >= kLongEnough) streak = 0;
-  if (starts_again(policy, exit, restarts)) return {Health::waiting, delay_after(streak), streak + 1};
-  return {exit && exit->ok() ? Health::completed : Health::failed, 0s, streak};
+AfterEnd after_end(const RestartPolicy& policy, const End& end) {
+  const int streak = end.alive >= kLongEnough ? 0 : end.streak;
+  if (!starts_again(policy, end.exit, end.restarts)) {
+    return {end.exit && end.exit->ok() ? Health::completed : Health::failed, 0s, streak};
+  }
+  if (end.lost) {
+    const bool at_once = end.restarts == 0 || end.alive >= kLostTooSoon;
+    return {Health::waiting, at_once ? 0s : kLostTooSoon, streak};
+  }
+  return {Health::waiting, delay_after(streak), streak + 1};
 }
 
 }  // namespace holdall::supervise

@@ -14,9 +14,15 @@ struct AfterEnd {
   int streak;                      ///< of the next try
 };
 
-/// `exit` is nothing when nobody knows how it ended or it never ran. `restarts` and `streak` are those of the
-/// try that ended, `alive` is how long it ran. Pure.
-AfterEnd after_end(const RestartPolicy& policy, const std::optional<Exit>& exit, int restarts, int streak,
-                   std::chrono::nanoseconds alive);
+/// One try that has ended.
+struct End {
+  std::optional<Exit> exit;  ///< nothing: nobody knows how it ended, or it never ran
+  bool lost = false;         ///< it ran and was taken away, its shim killed: no fault of its own
+  int restarts = 0, streak = 0;
+  std::chrono::nanoseconds alive{0};  ///< how long it ran
+};
+
+/// Pure.
+AfterEnd after_end(const RestartPolicy& policy, const End& end);
 
 }  // namespace holdall::supervise

@@ -20,33 +20,51 @@ TEST_CASE("what crashes at once is started again after 0, 1, 2, 4 ... 60 s") {
   std::vector<std::chrono::nanoseconds> delays;
   int streak = 0;
   for (int restarts = 0; restarts < 9; ++restarts) {
-    AfterEnd after = after_end(kAlways, kBadly, restarts, streak, 50ms);
+    AfterEnd after =
+        after_end(kAlways, {.exit = kBadly, .restarts = restarts, .streak = streak, .alive = 50ms});
     CHECK(after.state == Health::waiting);
     delays.push_back(after.delay);
     streak = after.streak;
   }
   CHECK(delays == std::vector<std::chrono::nanoseconds>{0s, 1s, 2s, 4s, 8s, 16s, 32s, 60s, 60s});
-  CHECK(after_end(kAlways, kBadly, 5000, 5000, 50ms).delay == 60s);
+  CHECK(after_end(kAlways, {.exit = kBadly, .restarts = 5000, .streak = 5000, .alive = 50ms}).delay == 60s);
 }
 
 TEST_CASE("ten seconds alive make the next start immediate") {
-  CHECK(after_end(kAlways, kBadly, 6, 6, 10s).delay == 0s);
-  CHECK(after_end(kAlways, kBadly, 6, 6, 10s).streak == 1);
-  CHECK(after_end(kAlways, kBadly, 6, 6, 10s - 1ns).delay == 32s);
+  CHECK(after_end(kAlways, {.exit = kBadly, .restarts = 6, .streak = 6, .alive = 10s}).delay == 0s);
+  CHECK(after_end(kAlways, {.exit = kBadly, .restarts = 6, .streak = 6, .alive = 10s}).streak == 1);
+  CHECK(after_end(kAlways, {.exit = kBadly, .restarts = 6, .streak = 6, .alive = 10s - 1ns}).delay == 32s);
 }
 
 TEST_CASE("the policy decides who is started again") {
-  CHECK(after_end(kNo, kWell, 0, 0, 1s).state == Health::completed);
-  CHECK(after_end(kNo, kBadly, 0, 0, 1s).state == Health::failed);
-  CHECK(after_end(kOnFailure, kWell, 0, 0, 1s).state == Health::completed);
-  CHECK(after_end(kOnFailure, kBadly, 0, 0, 1s).state == Health::waiting);
-  CHECK(after_end(kOnFailure, kKilled, 0, 0, 1s).state == Health::waiting);
-  CHECK(after_end(kOnFailure, std::nullopt, 0, 0, 1s).state == Health::waiting);
-  CHECK(after_end(kAlways, kWell, 0, 0, 1s).state == Health::waiting);
+  CHECK(after_end(kNo, {.exit = kWell, .restarts = 0, .streak = 0, .alive = 1s}).state == Health::completed);
+  CHECK(after_end(kNo, {.exit = kBadly, .restarts = 0, .streak = 0, .alive = 1s}).state == Health::failed);
+  CHECK(after_end(kOnFailure, {.exit = kWell, .restarts = 0, .streak = 0, .alive = 1s}).state ==
+        Health::completed);
+  CHECK(after_end(kOnFailure, {.exit = kBadly, .restarts = 0, .streak = 0, .alive = 1s}).state ==
+        Health::waiting);
+  CHECK(after_end(kOnFailure, {.exit = kKilled, .restarts = 0, .streak = 0, .alive = 1s}).state ==
+        Health::waiting);
+  CHECK(after_end(kOnFailure, {.exit = std::nullopt, .restarts = 0, .streak = 0, .alive = 1s}).state ==
+        Health::waiting);
+  CHECK(after_end(kAlways, {.exit = kWell, .restarts = 0, .streak = 0, .alive = 1s}).state ==
+        Health::waiting);
 }
 
 TEST_CASE("on-failure:N stops after N restarts") {
   RestartPolicy twice{RestartPolicy::on_failure, 2};
-  CHECK(after_end(twice, kBadly, 1, 1, 1s).state == Health::waiting);
-  CHECK(after_end(twice, kBadly, 2, 2, 1s).state == Health::failed);
+  CHECK(after_end(twice, {.exit = kBadly, .restarts = 1, .streak = 1, .alive = 1s}).state == Health::waiting);
+  CHECK(after_end(twice, {.exit = kBadly, .restarts = 2, .streak = 2, .alive = 1s}).state == Health::failed);
+}
+
+TEST_CASE("what was taken away by no fault of its own is replaced at once, and no crash is counted") {
+  const End lost{.exit = std::nullopt, .lost = true, .restarts = 6, .streak = 6, .alive = 2s};
+  CHECK(after_end(kOnFailure, lost).state == Health::waiting);
+  CHECK(after_end(kOnFailure, lost).delay == 0s);
+  CHECK(after_end(kOnFailure, lost).streak == 6);
+}
+
+TEST_CASE("what is taken away as fast as it starts is replaced once a second") {
+  CHECK(after_end(kOnFailure, {.exit = std::nullopt, .lost = true, .restarts = 1, .alive = 999ms}).delay ==
+        1s);
 }
