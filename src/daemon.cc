@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include "api/api.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/tasks.h"
 #include "daemon_parent.h"
 #include "kit/kit.h"
@@ -79,17 +79,6 @@ ControlSettings control_settings(const std::vector<std::string>& arguments) {
   settings.api.path = arguments[1];
   settings.is_private = arguments.size() > 5 && arguments[5] == "private";
   return settings;
-}
-
-/// Nothing that is in memory may be read by others or end up in a core file.
-void keep_memory_private() {
-#ifndef HOLDALL_SANITIZED  // a leak checker has to look into the process
-  prctl(PR_SET_DUMPABLE, 0);
-#endif
-  rlimit core{};
-  getrlimit(RLIMIT_CORE, &core);
-  core.rlim_cur = 0;
-  setrlimit(RLIMIT_CORE, &core);
 }
 
 /// SIGTERM and SIGINT, blocked for all threads that come after.

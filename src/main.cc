@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
       {"deploy", kRelease, "release this directory without losing a request", cli::deploy},
       {"releases", kRelease, "list releases, or show one with its report", cli::releases},
       {"rollback", kRelease, "go back to an earlier release", cli::rollback},
+      {"secrets", kRelease, "seal values into a file for git, which only the server can open", cli::secrets},
       {"status", kRelease, "show what serves and how its instances are", cli::status},
 
       {"serve", kServer, "be the server: API, router, supervision", serve_command},

@@ -143,6 +143,20 @@ struct Loaded {
 /// Reads and checks the files. Throws `invalid` with every problem of them, `missing` if there is no file.
 Loaded load(const LoadOptions& options);
 
+/// Which project the files are of.
+struct Identity {
+  std::string name;
+  std::filesystem::path project_dir;
+};
+
+/// What `load` calls the project and where it stands, though its services may still have problems. Throws
+/// `invalid` for files that are no YAML and a name that is none, `missing` if there is no file.
+Identity identify(const LoadOptions& options);
+
+/// The variables of an env file, as Compose reads it, but nothing in it is looked up: throws `invalid` where
+/// a value refers to a variable, and where a name has no value. What stands in the file enters no message.
+std::map<std::string, std::string> parse_env_file(std::string_view text, const std::string& filename);
+
 /// A normalised model as YAML, in the reference's own layout.
 std::string to_yaml(const Json& model);
 

@@ -64,6 +64,19 @@ std::string written_name(const std::vector<Node>& documents, const Lookup& varia
   return name;
 }
 
+Lookup lookup_in(const std::map<std::string, std::string>& variables) {
+  return [&](const std::string& name) -> std::optional<std::string> {
+    auto found = variables.find(name);
+    return found == variables.end() ? std::nullopt : std::optional(found->second);
+  };
+}
+
+std::optional<std::string> read_from_disk(const fs::path& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) return std::nullopt;
+  return read_file_if_exists(path);
+}
+
 void report_unset(const Unset& unset, bool release, Findings& findings) {
   std::vector<std::string> names;
   for (const auto& [name, places] : unset) {
@@ -121,10 +134,7 @@ void put_in_order(std::vector<Problem>& problems, const Sources& sources) {
 Loaded load_from(const LoadOptions& options, const ReadFile& read) {
   Findings findings;
   Sources sources = discover(options, read, findings);
-  Lookup variables = [&](const std::string& name) -> std::optional<std::string> {
-    auto found = sources.variables.find(name);
-    return found == sources.variables.end() ? std::nullopt : std::optional(found->second);
-  };
+  Lookup variables = lookup_in(sources.variables);
 
   std::vector<Node> documents = read_documents(sources, read, findings);
   std::string name = project_name(options, sources, written_name(documents, variables), findings);
@@ -164,12 +174,16 @@ Loaded load_from(const LoadOptions& options, const ReadFile& read) {
   return loaded;
 }
 
-Loaded load(const LoadOptions& options) {
-  return load_from(options, [](const fs::path& path) -> std::optional<std::string> {
-    std::error_code error;
-    if (fs::is_directory(path, error)) return std::nullopt;
-    return read_file_if_exists(path);
-  });
+Loaded load(const LoadOptions& options) { return load_from(options, read_from_disk); }
+
+Identity identify(const LoadOptions& options) {
+  Findings findings;
+  Sources sources = discover(options, read_from_disk, findings);
+  std::vector<Node> documents = read_documents(sources, read_from_disk, findings);
+  std::string written = written_name(documents, lookup_in(sources.variables));
+  std::string name = project_name(options, sources, written, findings);
+  throw_if_any(findings.problems);
+  return {name, sources.project_dir};
 }
 
 App parse_model(const Json& model) {

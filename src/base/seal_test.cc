@@ -1,6 +1,7 @@
 #include "base/seal.h"
 
 #include <doctest/doctest.h>
+#include <stdlib.h>
 
 #include <algorithm>
 #include <type_traits>
@@ -276,4 +277,13 @@ TEST_CASE("what cannot be sealed is refused without being repeated") {
   // A point of low order, to which anybody could have the key.
   nobody.set_recipient({"zero", PublicKey(std::array<unsigned char, PublicKey::kBytes>{})});
   refusal(Error::invalid, [&] { nobody.seal(kShop, "A", Secret("x")); });
+}
+
+TEST_CASE("what is taken from the environment is gone from it, and overwritten where it stood") {
+  setenv("HOLDALL_TEST_KEY", "hunter2", 1);
+  const char* place = getenv("HOLDALL_TEST_KEY");
+  CHECK(take_from_environment("HOLDALL_TEST_KEY")->view() == "hunter2");
+  CHECK(std::string_view(place).empty());
+  CHECK(getenv("HOLDALL_TEST_KEY") == nullptr);
+  CHECK_FALSE(take_from_environment("HOLDALL_TEST_KEY"));
 }

@@ -96,7 +96,7 @@ struct SealedFile::Reader {
     once(names, line.name, "the value");
     if (!read_value(words.back(), line)) {
       refuse(fmt::format("what stands for {} is no sealed value", line.name),
-             fmt::format("seal it: holdall secrets seal {}", line.name));
+             fmt::format("remove the line, then: holdall secrets seal {}", line.name));
     }
   }
 

@@ -1,6 +1,12 @@
 #include "base/secret.h"
 
 #include <sodium/utils.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 #include <algorithm>
 #include <utility>
@@ -44,6 +50,26 @@ bool Secret::operator==(const Secret& other) const {
 void wipe(std::string& text) {
   sodium_memzero(text.data(), text.capacity());
   text.clear();
+}
+
+std::optional<Secret> take_from_environment(const std::string& name) {
+  char* value = getenv(name.c_str());
+  if (!value) return std::nullopt;
+  Secret taken{std::string_view(value)};
+  sodium_memzero(value, strlen(value));
+  unsetenv(name.c_str());
+  return taken;
+}
+
+void keep_memory_private() {
+#if defined(__linux__) && !defined(HOLDALL_SANITIZED)  // a leak checker has to look into the process
+  prctl(PR_SET_DUMPABLE, 0);
+#endif
+  // Only the soft limit: what runs below us may want core files of its own.
+  rlimit core{};
+  getrlimit(RLIMIT_CORE, &core);
+  core.rlim_cur = 0;
+  setrlimit(RLIMIT_CORE, &core);
 }
 
 }  // namespace holdall

@@ -3,6 +3,7 @@
 #include <compare>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -42,5 +43,13 @@ class Secret {
 
 /// Overwrites what the string holds, then makes it empty.
 void wipe(std::string& text);
+
+/// Takes the variable out of the environment and overwrites its value where the kernel shows it
+/// (/proc/PID/environ). Nothing if it is not set. To be called before there is another thread.
+std::optional<Secret> take_from_environment(const std::string& name);
+
+/// From now on no other process of this user can look into this one, and it leaves no core file. To be called
+/// before any key is read; a program that is executed afterwards has to call it again.
+void keep_memory_private();
 
 }  // namespace holdall

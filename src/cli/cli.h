@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/secret.h"
 #include "net/address.h"
 
 namespace holdall::cli {
@@ -29,6 +30,7 @@ struct Invocation {
   const Command& command;
   Globals globals;
   std::vector<std::string> arguments;  ///< those after its name
+  std::optional<Secret> key;           ///< what HOLDALL_KEY held; it is no longer in the environment
 };
 
 /// A row of main's table. `run` returns the exit code, or throws an Error that becomes one.
@@ -52,6 +54,7 @@ int deploy(Invocation& call);
 int releases(Invocation& call);
 int rollback(Invocation& call);
 int status(Invocation& call);
+int secrets(Invocation& call);
 int apps(Invocation& call);
 int version(Invocation& call);
 

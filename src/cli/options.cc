@@ -29,7 +29,7 @@ std::string describe(const CLI::App& app, const CLI::ParseError& error) {
   if (dynamic_cast<const CLI::ExtrasError*>(&error)) {
     std::vector<std::string> extras = app.remaining();
     if (!extras.empty() && extras.front().starts_with("-"))
-      return fmt::format("unknown flag {}", extras.front());
+      return fmt::format("unknown flag {}", extras.front().substr(0, extras.front().find('=')));
     if (!extras.empty()) return fmt::format("unexpected argument '{}'", extras.front());
   }
   return own_words(error.what());

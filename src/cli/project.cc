@@ -84,6 +84,8 @@ app::Loaded load_project(const Globals& globals, bool release, const Terminal& e
   return project;
 }
 
+app::Identity identify_project(const Globals& globals) { return app::identify(load_options(globals, true)); }
+
 fs::path project_directory(const Globals& globals) {
   if (globals.project_dir) return fs::absolute(*globals.project_dir);
   if (!globals.files.empty()) return fs::absolute(globals.files.front()).parent_path();

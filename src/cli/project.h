@@ -14,6 +14,9 @@ namespace holdall::cli {
 /// Reads the caller's project: as development does, or as a release does. Warnings go to `errors`.
 app::Loaded load_project(const Globals& globals, bool release, const Terminal& errors);
 
+/// Which project the caller's is, though its services may have problems.
+app::Identity identify_project(const Globals& globals);
+
 /// Where the project would be, without reading its services: what names the private serve of `up`. Throws
 /// `missing` if there is no Compose file.
 std::filesystem::path project_directory(const Globals& globals);

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -9,6 +10,8 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 #include "cli/words.h"
+
+extern char** environ;
 
 namespace holdall::cli {
 namespace {
@@ -38,6 +41,35 @@ void print_help(std::span<const Command> table) {
   std::fputs(text.c_str(), stdout);
 }
 
+/// The variables that may hold a private key; HOLDALL_KEYS is a directory.
+std::vector<std::string> key_variables() {
+  std::vector<std::string> names;
+  for (char** entry = environ; *entry; ++entry) {
+    std::string_view variable = *entry;
+    std::string_view name = variable.substr(0, variable.find('='));
+    if (name.starts_with("HOLDALL_KEY") && name != "HOLDALL_KEYS") names.emplace_back(name);
+  }
+  return names;
+}
+
+/// The key that HOLDALL_KEY holds. All that may hold one is overwritten before anything else is done, so that
+/// no process gets it passed on.
+std::optional<Secret> take_keys_from_environment() {
+  std::optional<Secret> key;
+  Terminal errors(2, "auto");
+  for (const std::string& name : key_variables()) {
+    keep_memory_private();
+    std::optional<Secret> taken = take_from_environment(name);
+    errors.line(
+        errors.paint(Colour::yellow, "warning: ") +
+        fmt::format("{} was in the environment, where every process of this user could read it; it is "
+                    "not passed on. Keep a key in a file: --key-file FILE",
+                    name));
+    if (name == "HOLDALL_KEY") key = std::move(taken);
+  }
+  return key;
+}
+
 const Command* find(std::span<const Command> table, std::string_view name) {
   auto command =
       std::find_if(table.begin(), table.end(), [&](const Command& row) { return row.name == name; });
@@ -54,7 +86,10 @@ int dispatch(std::span<const Command> table, Start start) {
   if (help) start.rest = {start.rest[1], "--help"};
   const Command* command = find(table, start.rest.front());
   if (!command) throw Error(Error::invalid, unknown_command(start.rest.front(), table));
-  Invocation call{*command, std::move(start.globals), {start.rest.begin() + 1, start.rest.end()}};
+  Invocation call{*command,
+                  std::move(start.globals),
+                  {start.rest.begin() + 1, start.rest.end()},
+                  take_keys_from_environment()};
   return command->run(call);
 }
 

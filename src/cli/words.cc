@@ -12,11 +12,11 @@ namespace {
 
 // Commands that Holdall will have, so that their names are taken.
 constexpr std::array kLater{
-    "access",  "addons", "attach", "backups", "build",       "certs",   "check",  "cp",     "create",
-    "drains",  "eject",  "env",    "events",  "exec",        "forward", "images", "import", "jobs",
-    "kill",    "ls",     "open",   "pause",   "maintenance", "port",    "pull",   "push",   "registry",
-    "restart", "rm",     "run",    "scale",   "schedules",   "secrets", "setup",  "start",  "stats",
-    "stop",    "test",   "top",    "unpause", "upgrade",     "volumes", "wait",   "watch",
+    "access",  "addons", "attach",  "backups", "build",       "certs",   "check",  "cp",     "create",
+    "drains",  "eject",  "env",     "events",  "exec",        "forward", "images", "import", "jobs",
+    "kill",    "ls",     "open",    "pause",   "maintenance", "port",    "pull",   "push",   "registry",
+    "restart", "rm",     "run",     "scale",   "schedules",   "setup",   "start",  "stats",  "stop",
+    "test",    "top",    "unpause", "upgrade", "volumes",     "wait",    "watch",
 };
 
 // What Heroku and Kamal call it -> what it is called here.

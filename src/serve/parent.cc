@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "net/handover.h"
 #include "serve/child.h"
 #include "serve/kept.h"
@@ -56,14 +57,7 @@ void make_directories(const ParentOptions& options) {
 }
 
 void set_up_process() {
-#ifndef HOLDALL_SANITIZED  // a leak checker has to look into the process
-  prctl(PR_SET_DUMPABLE, 0);
-#endif
-  // Only the soft limit: what runs below us may want core files of its own.
-  rlimit core{};
-  getrlimit(RLIMIT_CORE, &core);
-  core.rlim_cur = 0;
-  setrlimit(RLIMIT_CORE, &core);
+  keep_memory_private();
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
