@@ -49,15 +49,6 @@ class Signal {
   bool set_ = false;
 };
 
-struct StateDirectory {
-  StateDirectory() {
-    std::string name = std::filesystem::temp_directory_path() / "holdall-api-test-XXXXXX";
-    path = mkdtemp(name.data());
-  }
-  ~StateDirectory() { std::filesystem::remove_all(path); }
-  std::filesystem::path path;
-};
-
 /// The API over a control plane with nothing real but its database and its socket.
 struct World {
   explicit World(bool is_private = false) {
@@ -123,7 +114,7 @@ struct World {
     REQUIRE(events("/v1/apps/hello/releases/" + std::to_string(number) + "/events").back().name == "done");
   }
 
-  StateDirectory state;
+  TemporaryDirectory state;
   KeyDirectory keys{state.path / "keys"};
   FakeClock clock;
   std::unique_ptr<store::Database> database = store::open_sqlite(":memory:");

@@ -7,6 +7,7 @@
 #include "app/app.h"
 #include "app/ignore.h"
 #include "base/error.h"
+#include "base/fake.h"
 
 using namespace holdall;
 using namespace holdall::app;
@@ -14,15 +15,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A directory that is gone with the test.
-struct TemporaryDirectory {
-  fs::path path;
-  TemporaryDirectory() {
-    std::string name = (fs::temp_directory_path() / "context-XXXXXX").string();
-    path = mkdtemp(name.data());
-  }
-  ~TemporaryDirectory() { fs::remove_all(path); }
-
+struct Directory : TemporaryDirectory {
   void write(const fs::path& name, const std::string& content = "") const {
     fs::create_directories((path / name).parent_path());
     std::ofstream(path / name) << content;
@@ -40,7 +33,7 @@ using Paths = std::vector<std::string>;
 }  // namespace
 
 TEST_CASE("a context is all its files, links and directories, sorted, less what .dockerignore names") {
-  TemporaryDirectory directory;
+  Directory directory;
   directory.write("app.py");
   directory.write("lib/a.py");
   directory.write("lib/a.pyc");

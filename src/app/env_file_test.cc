@@ -3,6 +3,7 @@
 
 #include "app/app.h"
 #include "base/error.h"
+#include "base/fake.h"
 #include "base/files.h"
 
 using namespace holdall;
@@ -41,8 +42,8 @@ TEST_CASE("nothing is looked up for an env file, and no message repeats what sta
 }
 
 TEST_CASE("a project has a name though its services have problems") {
-  char name[] = "/tmp/holdall-app-XXXXXX";
-  fs::path directory = mkdtemp(name);
+  TemporaryDirectory temporary;
+  const fs::path& directory = temporary.path;
   write_file_atomic(directory / "compose.yaml",
                     "name: ${X:-shop}\nservices: {web: {frob: 1, environment: [SEALED]}}\n");
   LoadOptions options{.working_dir = directory, .release = true};
@@ -55,5 +56,4 @@ TEST_CASE("a project has a name though its services have problems") {
   CHECK_THROWS_AS(identify(options), Error);
   fs::remove(directory / "compose.yaml");
   CHECK_THROWS_AS(identify(options), Error);
-  fs::remove_all(directory);
 }

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <stdlib.h>
+
 #include <atomic>
 #include <filesystem>
+#include <optional>
 
 #include "base/error.h"
 #include "base/time.h"
@@ -24,6 +27,28 @@ class FakeClock final : public Clock {
   std::atomic<std::int64_t> now_{1'000'000'000'000};
   std::atomic<std::int64_t> wall_{1'800'000'000'000'000'000};
 };
+
+/// A directory of a test's own, gone with all that is in it when the test is over.
+struct TemporaryDirectory {
+  std::filesystem::path path = [] {
+    char name[] = "/tmp/holdall-test-XXXXXX";
+    return std::filesystem::path(mkdtemp(name));
+  }();
+  TemporaryDirectory() = default;
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  ~TemporaryDirectory() { std::filesystem::remove_all(path); }
+};
+
+/// The kind of the error that `work` throws; nothing if it throws none.
+template <typename Work>
+std::optional<Error::Kind> kind_of(Work work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.kind();
+  }
+  return std::nullopt;
+}
 
 /// A file of the checkout, for tests that hold code to a document or to data: "docs/compose.md". The checkout
 /// is looked for upwards from the test program, then from the working directory; compilers are told no

@@ -9,35 +9,13 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/fake.h"
 
 using namespace holdall;
 namespace fs = std::filesystem;
 
-namespace {
-
-struct Directory {
-  fs::path path = [] {
-    char name[] = "/tmp/holdall-files-XXXXXX";
-    return fs::path(mkdtemp(name));
-  }();
-  ~Directory() { fs::remove_all(path); }
-};
-
-template <typename Work>
-Error::Kind kind_of(Work work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.kind();
-  }
-  FAIL("nothing was thrown");
-  return Error::broken;
-}
-
-}  // namespace
-
 TEST_CASE("a file is read whole, and a file that is not there is missing") {
-  Directory directory;
+  TemporaryDirectory directory;
   std::string content(100'000, 'x');
   write_file_atomic(directory.path / "a", content);
   CHECK(read_file(directory.path / "a") == content);
@@ -50,7 +28,7 @@ TEST_CASE("a file is read whole, and a file that is not there is missing") {
 }
 
 TEST_CASE("a replaced file has the mode asked for and leaves nothing beside it") {
-  Directory directory;
+  TemporaryDirectory directory;
   write_file_atomic(directory.path / "a", "old");
   write_file_atomic(directory.path / "a", "new", 0600);
   CHECK(read_file(directory.path / "a") == "new");
@@ -61,7 +39,7 @@ TEST_CASE("a replaced file has the mode asked for and leaves nothing beside it")
 }
 
 TEST_CASE("a write that fails leaves the old file and nothing beside it") {
-  Directory directory;
+  TemporaryDirectory directory;
   fs::create_directory(directory.path / "a");
   write_file_atomic(directory.path / "a" / "inner", "x");
   CHECK_THROWS_AS(write_file_atomic(directory.path / "a", "new"), Error);
@@ -70,7 +48,7 @@ TEST_CASE("a write that fails leaves the old file and nothing beside it") {
 }
 
 TEST_CASE("a reader sees the old content or the new, never a part") {
-  Directory directory;
+  TemporaryDirectory directory;
   const std::string old_content(50'000, 'o'), new_content(60'000, 'n');
   fs::path file = directory.path / "a";
   write_file_atomic(file, old_content);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/fake.h"
 #include "base/files.h"
 
 using namespace holdall;
@@ -13,14 +14,6 @@ namespace fs = std::filesystem;
 namespace {
 
 const AppName kShop{"shop"};
-
-struct Directory {
-  fs::path path = [] {
-    char name[] = "/tmp/holdall-keys-XXXXXX";
-    return fs::path(mkdtemp(name));
-  }();
-  ~Directory() { fs::remove_all(path); }
-};
 
 std::string refusal(Error::Kind kind, auto work) {
   try {
@@ -55,7 +48,7 @@ TEST_CASE("a key is read from its own text, and no error repeats a wrong one") {
 }
 
 TEST_CASE("a key that is made is private to its owner, and the newest is the first") {
-  Directory made;
+  TemporaryDirectory made;
   KeyDirectory keys(made.path / "a" / "keys");
   CHECK(keys.keys(kShop).empty());
   PublicKey first = keys.ensure(kShop);
@@ -74,7 +67,7 @@ TEST_CASE("a key that is made is private to its owner, and the newest is the fir
 }
 
 TEST_CASE("a key that others may read is refused with the remedy") {
-  Directory made;
+  TemporaryDirectory made;
   KeyDirectory keys(made.path / "keys");
   keys.make(kShop);
   fs::path file = made.path / "keys/shop/1.key";
@@ -91,7 +84,7 @@ TEST_CASE("a key that others may read is refused with the remedy") {
 }
 
 TEST_CASE("a key file that is none is an error that names it, and a link is not followed") {
-  Directory made;
+  TemporaryDirectory made;
   KeyDirectory keys(made.path / "keys");
   keys.make(kShop);
   fs::path file = made.path / "keys/shop/2.key";
@@ -105,7 +98,7 @@ TEST_CASE("a key file that is none is an error that names it, and a link is not 
 }
 
 TEST_CASE("what a crash left half written is no key") {
-  Directory made;
+  TemporaryDirectory made;
   KeyDirectory keys(made.path / "keys");
   keys.make(kShop);
   for (const char* name : {"2.key.01abc.new", "x.key", "0.key", "03.key", ".key"})
@@ -114,7 +107,7 @@ TEST_CASE("what a crash left half written is no key") {
 }
 
 TEST_CASE("only names of apps are directories of keys") {
-  Directory made;
+  TemporaryDirectory made;
   KeyDirectory keys(made.path / "keys");
   for (const char* name : {"", "..", "../x", "a/b", "Shop", "-a", ".shop"}) {
     refusal(Error::invalid, [&] { keys.make(AppName{name}); });
@@ -123,7 +116,7 @@ TEST_CASE("only names of apps are directories of keys") {
 }
 
 TEST_CASE("a retired key stays until no release needs it, and one that none knows yet stays too") {
-  Directory made;
+  TemporaryDirectory made;
   KeyDirectory keys(made.path / "keys");
   std::vector<PublicKey> made_keys;
   for (int i = 0; i < 4; ++i) made_keys.push_back(keys.make(kShop));

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/fake.h"
 
 using namespace holdall;
 using namespace std::chrono_literals;
@@ -21,17 +22,6 @@ Command shell(const std::string& script) {
 }
 
 Output run_soon(const Command& command) { return run(command, Deadline::after(30s)); }
-
-template <typename Work>
-Error::Kind kind_of(Work work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.kind();
-  }
-  FAIL("nothing was thrown");
-  return Error::broken;
-}
 
 }  // namespace
 

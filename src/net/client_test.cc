@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/fake.h"
 #include "net/socket.h"
 
 namespace holdall::net {

@@ -11,17 +11,15 @@
 #include <functional>
 
 #include "base/error.h"
+#include "base/fake.h"
 
 namespace holdall::net {
 namespace {
 
 using namespace std::chrono_literals;
 
-struct Directory {
-  std::string path = "/tmp/holdall-socket-XXXXXX";
-  Directory() { path = mkdtemp(path.data()); }
-  ~Directory() { std::filesystem::remove_all(path); }
-  Address socket() const { return {"", 0, path + "/s"}; }
+struct Directory : TemporaryDirectory {
+  Address socket() const { return {"", 0, path / "s"}; }
 };
 
 Address bound(const Fd& socket) {
@@ -32,15 +30,6 @@ Address bound(const Fd& socket) {
 }
 
 Deadline soon() { return Deadline::after(5s); }
-
-Error::Kind kind_of(const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    return error.kind();
-  }
-  return Error::broken;
-}
 
 }  // namespace
 

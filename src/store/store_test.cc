@@ -1,4 +1,5 @@
 #include "store/store.h"
+#include "base/fake.h"
 
 #include <doctest/doctest.h>
 #include <sys/wait.h>
@@ -13,13 +14,8 @@ using namespace holdall::store;
 
 namespace {
 
-struct Directory {
-  std::string path = [] {
-    char name[] = "/tmp/holdall-store-XXXXXX";
-    return std::string(mkdtemp(name));
-  }();
-  ~Directory() { std::filesystem::remove_all(path); }
-  std::string file() const { return path + "/state.db"; }
+struct Directory : TemporaryDirectory {
+  std::string file() const { return path / "state.db"; }
 };
 
 constexpr Migration kFirst[] = {
@@ -43,17 +39,6 @@ std::int64_t count(Database& database) {
     t.query("select count(*) from things", {}, [&](const Row& row) { rows = row.integer(0); });
   });
   return rows;
-}
-
-template <typename Work>
-Error::Kind kind_of(Work work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.kind();
-  }
-  FAIL("nothing was thrown");
-  return Error::broken;
 }
 
 }  // namespace

@@ -5,26 +5,12 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/fake.h"
 #include "supervise/world_test.h"
 
 using namespace holdall;
 using namespace holdall::supervise;
 using namespace std::chrono_literals;
-
-namespace {
-
-template <typename Work>
-Error::Kind kind_of(Work work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.kind();
-  }
-  FAIL("nothing was thrown");
-  return Error::broken;
-}
-
-}  // namespace
 
 TEST_CASE("a wanted group runs, each slot once and on a port of its own, and becomes ready by its gate") {
   World w;

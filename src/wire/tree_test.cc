@@ -9,6 +9,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/fake.h"
 #include "base/files.h"
 #include "wire/tree_format.h"
 #include "wire/wire.h"
@@ -19,14 +20,11 @@ namespace fs = std::filesystem;
 namespace {
 
 /// A directory of its own, removed at the end.
-struct Scratch {
+struct Scratch : TemporaryDirectory {
   Scratch() {
-    std::string name = fs::temp_directory_path() / "holdall-tree-test-XXXXXX";
-    path = mkdtemp(name.data());
     fs::create_directory(path / "from");
     fs::create_directory(path / "to");
   }
-  ~Scratch() { fs::remove_all(path); }
 
   fs::path from(std::string_view name) const { return path / "from" / name; }
   fs::path to(std::string_view name) const { return path / "to" / name; }
@@ -39,8 +37,6 @@ struct Scratch {
     return wire::pack_tree(path / "from", paths);
   }
   void unpack(const wire::PackedTree& tree) const { wire::unpack_tree(tree.file, path / "to", tree.digest); }
-
-  fs::path path;
 };
 
 struct Nothing final : wire::TreeSink {
