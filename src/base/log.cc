@@ -83,7 +83,8 @@ std::string text_line(Severity severity, std::string_view type, std::string_view
   std::string line =
       fmt::format("{} {:<7} {}", rfc3339(system_clock().wall()).substr(11, 12), name(severity), type);
   if (!message.empty()) line += fmt::format("  {}", printable(message, true));
-  for (const auto& [name, value] : strict_fields("", fields).members()) {
+  Json all = strict_fields("", fields);  // by name: a loop over a temporary's members reads what is gone
+  for (const auto& [name, value] : all.members()) {
     line +=
         fmt::format("  {}={}", name, printable(value.is_string() ? value.string() : value.print(), false));
   }
