@@ -24,10 +24,12 @@ NoSigpipe::NoSigpipe() {
 }
 
 NoSigpipe::~NoSigpipe() {
+  int error = errno;  // the guarded call's
   timespec none{};
   while (sigtimedwait(&pipe_, nullptr, &none) < 0 && errno == EINTR) {
   }
   pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  errno = error;
 }
 
 }  // namespace holdall::net
