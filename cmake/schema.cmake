@@ -1,12 +1,3 @@
-# schema.cc is made of the numbered .sql files beside it, before the rooms are declared.
-file(GLOB sql_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/schema/*.sql)
-set(migrations)
-foreach(file ${sql_files})
-  get_filename_component(stem ${file} NAME_WE)
-  string(REGEX MATCH "^0*([0-9]+)_(.*)$" matched ${stem})
-  file(READ ${file} sql)
-  string(APPEND migrations "      {${CMAKE_MATCH_1}, \"${CMAKE_MATCH_2}\", R\"sql(${sql})sql\"},\n")
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
-endforeach()
-configure_file(${CMAKE_SOURCE_DIR}/src/schema/schema.cc.in ${CMAKE_BINARY_DIR}/generated/schema.cc @ONLY)
+# Holdall's own tables, made of the numbered .sql files before the rooms are declared.
+holdall_migrations(${CMAKE_BINARY_DIR}/generated/schema.cc holdall::schema ${CMAKE_SOURCE_DIR}/src/schema)
 set(schema_SOURCES ${CMAKE_BINARY_DIR}/generated/schema.cc)
