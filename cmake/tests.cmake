@@ -11,3 +11,8 @@ if(NOT HOLDALL_SANITIZE AND NOT HOLDALL_FUZZ)
   set_target_properties(load released_app PROPERTIES COMPILE_OPTIONS "-Wall;-Wextra;-O2" RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   set_target_properties(released_app PROPERTIES OUTPUT_NAME test_app)
 endif()
+
+# A service on the kit; tests/kit drives it.
+add_executable(kit_service ${CMAKE_SOURCE_DIR}/tests/kit/service.cc)
+target_link_libraries(kit_service PRIVATE HoldallKit::kit)
+set_target_properties(kit_service PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
