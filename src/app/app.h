@@ -5,11 +5,13 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/secret.h"
 
 namespace holdall::app {
 
@@ -72,6 +74,14 @@ struct Update {
   bool operator==(const Update&) const = default;
 };
 
+/// A file that an instance finds in its own /run/secrets.
+struct SecretFile {
+  std::string name;    ///< under which its value is sealed
+  std::string target;  ///< the file's name, without a directory
+  int mode = 0400;
+  bool operator==(const SecretFile&) const = default;
+};
+
 struct Service {
   std::string name;
   std::string image;               ///< as written; the process engine runs from the tree
@@ -80,6 +90,10 @@ struct Service {
   std::vector<std::string> entrypoint, command;
   std::string working_dir;
   std::map<std::string, std::string> environment;  ///< env_file merged in; unset bare names left out
+  /// Variables whose values hold secrets, as templates (base/secret_template.h); none is in `environment`
+  /// too.
+  std::map<std::string, std::string> secret_environment;
+  std::vector<SecretFile> secrets;
   std::map<std::string, Dependency> depends_on;
   std::optional<Healthcheck> healthcheck;
   Restart restart;
@@ -105,6 +119,9 @@ struct Service {
   /// Whether instances get a $PORT: a route, a published or exposed port, x-holdall.port or .ready with a
   /// path say so.
   bool has_port() const;
+
+  /// Under which all that it may see is sealed.
+  std::set<std::string> secret_names() const;
 };
 
 struct App {
@@ -134,11 +151,19 @@ struct LoadOptions {
 
 struct Loaded {
   App app;
-  Json model;  ///< normalised, in the shape of `docker compose config --format json`, x-* kept
+  /// Normalised, in the shape of `docker compose config --format json`, x-* kept; a template as a compose
+  /// file is one: `$$` is a dollar sign, and `${NAME}`, in values of environment alone, a secret.
+  Json model;
+  std::string sealed;  ///< the text of the project's sealed file; empty: there is none
+  /// In development: what the services name, by the name under which it is to be sealed.
+  std::map<std::string, Secret> secrets;
   std::map<std::string, Where> places;  ///< "services.web.environment.MOOD" -> where it was written
   std::vector<Problem> warnings;
   std::filesystem::path project_dir;
 };
+
+/// The file of sealed values of a project.
+std::filesystem::path sealed_file(const std::filesystem::path& project_dir);
 
 /// Reads and checks the files. Throws `invalid` with every problem of them, `missing` if there is no file.
 Loaded load(const LoadOptions& options);

@@ -16,7 +16,7 @@ std::string join(std::string_view path, std::string_view key) {
 
 bool is_named(const Key* key) {
   return key && (key->form == Form::named || key->form == Form::depends_on || key->form == Form::env_files ||
-                 key->form == Form::ports);
+                 key->form == Form::ports || key->form == Form::secret_files);
 }
 
 bool null_means_something(Form form) {
@@ -98,7 +98,7 @@ class Canonical {
     for (Node::Member& member : node.members) {
       std::string below = join(path, member.key);
       if (!is_service_name(member.key)) {
-        findings_.misshape(member.where, fmt::format("{}: '{}' is no name of a service", path, member.key),
+        findings_.misshape(member.where, fmt::format("{}: '{}' is no name", path, member.key),
                            "names are letters, digits, '.', '_' and '-'");
       } else if (is_extension(member.key) && !member.value.is(Node::Kind::mapping)) {
         kept.push_back(std::move(member));

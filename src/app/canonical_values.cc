@@ -16,6 +16,8 @@ namespace {
 
 using Kind = Node::Kind;
 
+constexpr std::string_view kSecretsDirectory = "/run/secrets/";
+
 class Values {
  public:
   Values(const std::string& path, Findings& findings) : path_(path), findings_(findings) {}
@@ -40,6 +42,8 @@ class Values {
       case Form::expose: return expose(node);
       case Form::ports: return ports(node);
       case Form::published: return published(node);
+      case Form::secret_files: return secret_files(node);
+      case Form::mode: return mode(node);
     }
     return false;
   }
@@ -330,6 +334,44 @@ class Values {
     if (!item.find("mode")) item.set("mode", Node::string("ingress", item.where));
     if (!item.find("protocol")) item.set("protocol", Node::string("tcp", item.where));
     return item;
+  }
+
+  bool secret_files(Node& node) {
+    if (!must_be(node, Kind::sequence)) return false;
+    for (Node& item : node.items) {
+      if (item.is(Kind::string)) {
+        Node entry = Node::empty(Kind::mapping, item.where);
+        entry.set("source", item);
+        item = std::move(entry);
+      }
+      if (!item.is(Kind::mapping)) return wrong(item, "a list of strings and mappings");
+      const Node* source = item.find("source");
+      if (!source) return refuse(item, "has an entry without a source", "'source' is the name of a secret");
+      const Node* target = item.find("target");
+      if (target && !target->is(Kind::string)) continue;  // reported with its own key
+      std::string name = target && !target->text.empty() ? target->text : source->text;
+      if (!name.starts_with('/')) name.insert(0, kSecretsDirectory);
+      item.set("target", Node::string(std::move(name), target ? target->where : item.where));
+    }
+    return true;
+  }
+
+  bool mode(Node& node) {
+    std::int64_t bits = node.integer;
+    if (node.is(Kind::string)) {
+      const char* end = node.text.data() + node.text.size();
+      auto [stop, error] = std::from_chars(node.text.data(), end, bits, 8);
+      if (node.text.empty() || error != std::errc() || stop != end) bits = -1;
+    } else if (!node.is(Kind::integer)) {
+      return wrong(node, "a string of octal digits");
+    }
+    constexpr std::int64_t kMost = 0777;
+    if (bits < 0 || bits > kMost) {
+      return refuse(node, fmt::format("must be the mode of a file, and this is '{}'", node.text),
+                    "write octal digits: \"0440\"");
+    }
+    node = Node::string(fmt::format("{:04o}", bits), node.where);
+    return true;
   }
 
   bool published(Node& node) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,10 @@ using Unset = std::map<std::string, std::vector<Where>>;
 
 /// Substitutes variables in every string value of the tree, keys excepted. What cannot be substituted is a
 /// problem that names the place; what is not set becomes nothing and is noted.
-void interpolate(Node& root, const Lookup& lookup, Unset& unset, Findings& findings);
+///
+/// The values of a service's `environment` become templates (base/secret_template.h), in which the names of
+/// `secrets` stay; every value of `environment` is one from here on. A secret anywhere else is a problem.
+void interpolate(Node& root, const Lookup& lookup, const std::set<std::string>& secrets, Unset& unset,
+                 Findings& findings);
 
 }  // namespace holdall::app

@@ -16,7 +16,8 @@ constexpr std::string_view kContainer =
 constexpr std::string_view kNetwork = "instances share the machine's network, where the router connects them";
 constexpr std::string_view kStorage = "nothing but the artefact travels with a release yet";
 constexpr std::string_view kLimits = "limits are not set yet";
-constexpr std::string_view kSecrets = "secrets are not sealed yet";
+constexpr std::string_view kStore =
+    "a secret's value is sealed beside the file, and comes from no store outside";
 constexpr std::string_view kNoImage = "the process engine builds no image";
 constexpr std::string_view kLater = "it is not read yet";
 
@@ -25,7 +26,8 @@ constexpr std::string_view kReach =
     "remove the key; another service is reached at <SERVICE>_HOST and <SERVICE>_PORT";
 constexpr std::string_view kCarry =
     "put the files under build.context, or name a directory of the server in environment";
-constexpr std::string_view kVariables = "give the value in environment or in an env_file";
+constexpr std::string_view kSeal = "write 'environment: NAME' and seal it: holdall secrets seal NAME";
+constexpr std::string_view kOwner = "each service gets a user of its own, who owns its files";
 constexpr std::string_view kWriteOut = "write it out in this file";
 
 constexpr Key kKeys[] = {
@@ -35,7 +37,16 @@ constexpr Key kKeys[] = {
     {"include", anything, refused, kLater, "give each file with -f"},
     {"networks", anything, refused, kNetwork, kReach},
     {"volumes", anything, refused, kStorage, kCarry},
-    {"secrets", anything, refused, kSecrets, kVariables},
+    {"secrets", named, honoured, "", ""},
+    {"secrets.*.name", text, different, "without effect: there is no store outside that has names", ""},
+    {"secrets.*.environment", text, different,
+     "in a release the value that is sealed under this name; in development the variable", ""},
+    {"secrets.*.file", text, different, "in development alone", ""},
+    {"secrets.*.external", anything, refused, kStore, kSeal},
+    {"secrets.*.labels", anything, refused, kStore, kRemove},
+    {"secrets.*.driver", anything, refused, kStore, kSeal},
+    {"secrets.*.driver_opts", anything, refused, kStore, kSeal},
+    {"secrets.*.template_driver", anything, refused, kStore, kSeal},
     {"configs", anything, refused, kStorage, kCarry},
     {"models", anything, refused, kLater, kRemove},
 
@@ -65,7 +76,7 @@ constexpr Key kKeys[] = {
     {"services.*.build.isolation", anything, refused, kNoImage, kRemove},
     {"services.*.build.network", anything, refused, kNoImage, kRemove},
     {"services.*.build.target", text, different, "without effect: no image is built", ""},
-    {"services.*.build.secrets", anything, refused, kSecrets, kRemove},
+    {"services.*.build.secrets", anything, refused, kNoImage, kRemove},
     {"services.*.build.shm_size", anything, refused, kNoImage, kRemove},
     {"services.*.build.tags", anything, refused, kNoImage, kRemove},
     {"services.*.build.ulimits", anything, refused, kNoImage, kRemove},
@@ -188,7 +199,12 @@ constexpr Key kKeys[] = {
     {"services.*.restart", text, honoured, "", ""},
     {"services.*.runtime", anything, refused, kContainer, kRemove},
     {"services.*.scale", integer, honoured, "", ""},
-    {"services.*.secrets", anything, refused, kSecrets, kVariables},
+    {"services.*.secrets", secret_files, honoured, "", ""},
+    {"services.*.secrets.*.source", text, honoured, "", ""},
+    {"services.*.secrets.*.target", text, different, "a file in /run/secrets", ""},
+    {"services.*.secrets.*.uid", anything, refused, kOwner, kRemove},
+    {"services.*.secrets.*.gid", anything, refused, kOwner, kRemove},
+    {"services.*.secrets.*.mode", mode, different, "0400 when it is not written", ""},
     {"services.*.security_opt", anything, refused, kContainer, kRemove},
     {"services.*.shm_size", anything, refused, kContainer, kRemove},
     {"services.*.stdin_open", anything, refused, kContainer, kRemove},

@@ -22,18 +22,20 @@ enum class Form : std::uint8_t {
   number,
   boolean,
   duration,
-  texts,       ///< a list of strings
-  command,     ///< a string, split into words, or a list of strings, or null; an override replaces it
-  test,        ///< of a healthcheck; an override replaces it
-  mapping,     ///< of the keys in the rows below it
-  named,       ///< of names to mappings: the rows below it have `*` for the name
-  pairs,       ///< NAME: value, or a list of NAME=value
-  build,       ///< a string or a mapping
-  depends_on,  ///< a list of names or a mapping of them
-  env_files,   ///< a string or a list of strings and mappings
-  expose,      ///< a list of ports
-  ports,       ///< a list of short and long forms
-  published,   ///< a port or a range, as string or integer
+  texts,         ///< a list of strings
+  command,       ///< a string, split into words, or a list of strings, or null; an override replaces it
+  test,          ///< of a healthcheck; an override replaces it
+  mapping,       ///< of the keys in the rows below it
+  named,         ///< of names to mappings: the rows below it have `*` for the name
+  pairs,         ///< NAME: value, or a list of NAME=value
+  build,         ///< a string or a mapping
+  depends_on,    ///< a list of names or a mapping of them
+  env_files,     ///< a string or a list of strings and mappings
+  expose,        ///< a list of ports
+  ports,         ///< a list of short and long forms
+  published,     ///< a port or a range, as string or integer
+  secret_files,  ///< a list of names and mappings
+  mode,          ///< of a file: octal digits, or an integer
 };
 
 struct Key {

@@ -11,8 +11,10 @@
 #include "app/model.h"
 #include "app/node_json.h"
 #include "app/normalise.h"
+#include "app/secrets.h"
 #include "app/yaml.h"
 #include "base/files.h"
+#include "base/seal.h"
 
 namespace holdall::app {
 namespace {
@@ -77,6 +79,54 @@ std::optional<std::string> read_from_disk(const fs::path& path) {
   return read_file_if_exists(path);
 }
 
+/// The names that stand for secrets in this project. In a release: what is sealed. In development: of that,
+/// and of what `secrets` takes from variables, what the caller's variables have.
+std::set<std::string> secret_names(const std::vector<Node>& documents, const std::string& sealed,
+                                   const std::string& sealed_name, const LoadOptions& options,
+                                   const Lookup& variables) {
+  std::set<std::string> names;
+  if (!sealed.empty()) {
+    for (std::string& name : SealedFile::parse(sealed, sealed_name).names()) names.insert(std::move(name));
+  }
+  if (options.release) return names;
+  for (const Node& document : documents) {
+    const Node* secrets = document.find("secrets");
+    if (!secrets) continue;
+    for (const Node::Member& secret : secrets->members) {
+      const Node* variable = secret.value.find("environment");
+      if (!variable || !variable->is(Kind::string)) continue;  // the step that reads the key has a word on it
+      names.insert(substitute(variable->text, variables, [](const std::string&) {}).text);
+    }
+  }
+  std::erase_if(names, [&](const std::string& name) { return !variables(name); });
+  return names;
+}
+
+/// What is to be sealed for the services, from where development has it.
+std::map<std::string, Secret> development_secrets(const App& app, const Json& model, const ReadFile& read,
+                                                  const Lookup& variables, Findings& findings) {
+  std::map<std::string, std::string> files;
+  if (const Json* secrets = model.find("secrets")) {
+    for (const auto& [name, secret] : secrets->members()) {
+      std::string file = secret.string_or("file", "");
+      if (!file.empty()) files.emplace(sealed_name_of_file(name), std::move(file));
+    }
+  }
+  std::map<std::string, Secret> values;
+  for (const auto& [service, each] : app.services) {
+    for (const std::string& name : each.secret_names()) {
+      auto file = files.find(name);
+      auto value = file == files.end() ? variables(name) : read(file->second);
+      if (value) {
+        values.insert_or_assign(name, Secret::taken_from(*value));
+      } else if (file != files.end()) {
+        findings.refuse({}, fmt::format("secrets: there is no file {}", file->second));
+      }
+    }
+  }
+  return values;
+}
+
 void report_unset(const Unset& unset, bool release, Findings& findings) {
   std::vector<std::string> names;
   for (const auto& [name, places] : unset) {
@@ -84,7 +134,9 @@ void report_unset(const Unset& unset, bool release, Findings& findings) {
       for (const Where& place : places) {
         findings.refuse(
             place, fmt::format("variable {} is not set, and has no default", name),
-            fmt::format("write ${{{}:-default}}; a release sees neither .env nor anybody's shell", name));
+            fmt::format("write ${{{}:-default}}, or seal it: holdall secrets seal {}; a release sees neither "
+                        ".env nor anybody's shell",
+                        name, name));
       }
     }
     names.push_back(fmt::format("{} ({})", name, text(places.front())));
@@ -136,24 +188,31 @@ Loaded load_from(const LoadOptions& options, const ReadFile& read) {
   Sources sources = discover(options, read, findings);
   Lookup variables = lookup_in(sources.variables);
 
+  Loaded loaded;
+  loaded.project_dir = sources.project_dir;
   std::vector<Node> documents = read_documents(sources, read, findings);
   std::string name = project_name(options, sources, written_name(documents, variables), findings);
   sources.variables["COMPOSE_PROJECT_NAME"] = name;
+
+  const fs::path sealed = sealed_file(sources.project_dir);
+  loaded.sealed = read(sealed).value_or("");
+  std::set<std::string> secrets;
+  if (!options.any_engine) {
+    secrets = secret_names(documents, loaded.sealed, shown(sealed, sources.project_dir), options, variables);
+  }
 
   Unset unset;
   Node root = Node::empty(Kind::mapping,
                           {sources.files.empty() ? "" : shown(sources.files[0], sources.project_dir), 0, 0});
   for (Node& document : documents) {
-    interpolate(document, variables, unset, findings);
+    interpolate(document, variables, secrets, unset, findings);
     make_canonical(document, findings);
     merge(root, std::move(document), findings);
   }
   check_nulls(root, findings);
   report_unset(unset, options.release, findings);
-  normalise(root, {sources, read, name, variables, options.release}, findings);
+  normalise(root, {sources, read, name, variables, secrets, options.release, !options.any_engine}, findings);
 
-  Loaded loaded;
-  loaded.project_dir = sources.project_dir;
   loaded.places = places_of(root);
   Json model = to_json(root, findings);
   // Over a tree with holes in it every further fault might be one of the hole.
@@ -163,16 +222,20 @@ Loaded load_from(const LoadOptions& options, const ReadFile& read) {
     if (!options.any_engine && faults.empty()) {
       check_process_engine(loaded.app, model, faults);
       warn_of_empty_trees(loaded.app, loaded.places, findings);
+      if (!options.release)
+        loaded.secrets = development_secrets(loaded.app, model, read, variables, findings);
     }
     report_faults(faults, loaded.places, findings);
   }
   put_in_order(findings.problems, sources);
   put_in_order(findings.warnings, sources);
   throw_if_any(findings.problems);
-  loaded.model = map_strings(model, escape_dollars);
+  loaded.model = map_plain_strings(model, escape_dollars);
   loaded.warnings = std::move(findings.warnings);
   return loaded;
 }
+
+fs::path sealed_file(const fs::path& project_dir) { return project_dir / "secrets.sealed"; }
 
 Loaded load(const LoadOptions& options) { return load_from(options, read_from_disk); }
 
@@ -188,7 +251,7 @@ Identity identify(const LoadOptions& options) {
 
 App parse_model(const Json& model) {
   std::vector<Fault> faults;
-  Json plain = map_strings(model, unescape_dollars);
+  Json plain = map_plain_strings(model, unescape_dollars);
   App app = read_model(plain, faults);
   if (faults.empty()) check_process_engine(app, plain, faults);
   std::vector<Problem> problems;

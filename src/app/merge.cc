@@ -23,12 +23,15 @@ std::string identity(const Node& item, Form form) {
     return fmt::format("{}:{}:{}/{}", text_of(item, "host_ip"), text_of(item, "published"),
                        text_of(item, "target"), text_of(item, "protocol"));
   }
+  if (form == Form::secret_files) return text_of(item, "target");
   return form == Form::env_files ? text_of(item, "path") : item.text;
 }
 
 /// Of entries with one identity the last stays, at the first one's place.
 void remove_duplicates(Node& list, Form form) {
-  if (form != Form::ports && form != Form::env_files && form != Form::expose && form != Form::texts) return;
+  bool unique = form == Form::ports || form == Form::env_files || form == Form::secret_files ||
+                form == Form::expose || form == Form::texts;
+  if (!unique) return;
   std::map<std::string, std::size_t> positions;
   std::vector<Node> kept;
   for (Node& item : list.items) {

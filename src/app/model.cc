@@ -7,6 +7,7 @@
 #include "app/order.h"
 #include "app/ports.h"
 #include "app/reader.h"
+#include "app/secrets.h"
 #include "base/subprocess.h"
 
 namespace holdall::app {
@@ -14,13 +15,6 @@ namespace {
 
 // Instances are processes of one machine; far beyond what one can run, far below what overflows.
 constexpr int kMostReplicas = 1'000;
-
-void read_environment(const Reader& environment, Service& service) {
-  for (const auto& [name, value] : environment.members()) {
-    if (name.empty() || name.find('=') != std::string::npos) value.fault("is no name of a variable");
-    if (auto text = value.text()) service.environment[name] = std::move(*text);
-  }
-}
 
 void read_dependencies(const Reader& depends_on, Service& service) {
   for (const auto& [name, entry] : depends_on.members()) {
@@ -139,7 +133,8 @@ void read_expose(const Reader& expose, Service& service) {
   }
 }
 
-Service read_service(const std::string& name, const Reader& place) {
+Service read_service(const std::string& name, const Reader& place,
+                     const std::map<std::string, std::string>& secrets) {
   Service service;
   service.name = name;
   service.image = place["image"].text().value_or("");
@@ -148,6 +143,7 @@ Service read_service(const std::string& name, const Reader& place) {
   service.command = place["command"].texts();
   service.working_dir = place["working_dir"].text().value_or("");
   read_environment(place["environment"], service);
+  read_secrets(place["secrets"], secrets, service);
   read_dependencies(place["depends_on"], service);
   read_healthcheck(place["healthcheck"], service);
   read_restart(place["restart"], service);
@@ -188,6 +184,7 @@ App read_model(const Json& model, std::vector<Fault>& faults) {
     faults.push_back({"", "the model must be a mapping", ""});
     return app;
   }
+  const std::map<std::string, std::string> secrets = sealed_names(root["secrets"]);
   for (const auto& [key, value] : root.members()) {
     if (key == "name") app.name = value.text().value_or("");
     if (key != "services") continue;
@@ -197,7 +194,7 @@ App read_model(const Json& model, std::vector<Fault>& faults) {
         place.fault("must be a mapping");
         continue;
       }
-      app.services[name] = read_service(name, place);
+      app.services[name] = read_service(name, place, secrets);
       app.service_order.push_back(name);
     }
   }
@@ -208,22 +205,6 @@ App read_model(const Json& model, std::vector<Fault>& faults) {
                       "remove one of these dependencies"});
   }
   return app;
-}
-
-Json map_strings(const Json& value, std::string (*change)(std::string_view)) {
-  if (value.is_string()) return Json(change(value.string()));
-  if (value.is_array()) {
-    Json copy = Json::array();
-    for (const Json& item : value.items()) copy.add(map_strings(item, change));
-    return copy;
-  }
-  if (value.is_object()) {
-    Json::Object members;
-    for (const auto& [name, member] : value.members())
-      members.emplace_back(change(name), map_strings(member, change));
-    return Json(std::move(members));
-  }
-  return value;
 }
 
 }  // namespace holdall::app

@@ -69,6 +69,7 @@ class Normaliser {
       service(member);
     }
     if (any) default_network(root);
+    secrets(root);
   }
 
  private:
@@ -135,6 +136,68 @@ class Normaliser {
     }
   }
 
+  /// Of the secrets that services name: where each comes from.
+  void secrets(Node& root) {
+    Node none = Node::empty(Kind::mapping, root.where);
+    Node* declared = root.find("secrets");
+    std::set<std::string> used = used_secrets(*root.find("services"), declared ? *declared : none);
+    if (!declared) return;
+    std::erase_if(declared->members, [&](const Node::Member& member) {
+      return !is_extension(member.key) && !used.contains(member.key);
+    });
+    for (Node::Member& member : declared->members) {
+      if (!is_extension(member.key)) secret(member);
+    }
+    drop_if(root, "secrets", is_nothing);
+  }
+
+  std::set<std::string> used_secrets(const Node& services, const Node& declared) {
+    std::set<std::string> used;
+    for (const Node::Member& service : services.members) {
+      const Node* files = service.value.find("secrets");
+      if (!files) continue;
+      for (const Node& file : files->items) {
+        const Node* source = file.find("source");
+        if (!source) continue;  // reported already
+        used.insert(source->text);
+        if (declared.find(source->text)) continue;
+        findings_.misshape(
+            source->where,
+            fmt::format("services.{}.secrets: there is no secret '{}'", service.key, source->text),
+            fmt::format("declare it at the top level: 'secrets: {{{}: {{environment: NAME}}}}'",
+                        source->text));
+      }
+    }
+    return used;
+  }
+
+  void secret(Node::Member& member) {
+    const std::string path = "secrets." + member.key;
+    Node& node = member.value;
+    if (!node.find("name")) node.set("name", Node::string(options_.name + "_" + member.key, member.where));
+    Node *file = node.find("file"), *variable = node.find("environment");
+    if ((file != nullptr) == (variable != nullptr)) {
+      if (findings_.misshapen == 0 && findings_.problems.empty()) {
+        findings_.misshape(member.where, fmt::format("{} needs one of file and environment", path),
+                           "write 'environment: NAME'");
+      }
+      return;
+    }
+    if (file && options_.release) {
+      findings_.refuse(file->where,
+                       fmt::format("{}.file: a file of this machine is no part of a release", path),
+                       "write 'environment: NAME' and seal it: holdall secrets seal NAME < FILE");
+    }
+    if (file) file->text = absolute(file->text).string();
+    if (variable && options_.secrets_must_be_set && !options_.secrets.contains(variable->text)) {
+      findings_.refuse(variable->where,
+                       fmt::format("{}.environment: {} is not {}", path, variable->text,
+                                   options_.release ? "sealed" : "set"),
+                       options_.release ? fmt::format("holdall secrets seal {}", variable->text)
+                                        : "set it in .env or in the shell");
+    }
+  }
+
   void agree_on_replicas(const Node& node, const std::string& path) {
     const Node* scale = node.find("scale");
     const Node* deploy = node.find("deploy");
@@ -171,23 +234,34 @@ class Normaliser {
     if (!is_url(context->text)) context->text = absolute(context->text).string();
     if (!node.find("dockerfile")) node.set("dockerfile", Node::string("Dockerfile", node.where));
     if (Node* args = node.find("args")) {
-      fill_in(*args, path + ".build.args");
+      fill_in(*args, path + ".build.args", plain);
       std::erase_if(args->members, [](const Node::Member& member) { return member.value.is(Kind::null); });
     }
     for (std::string_view key : {"args", "target", "dockerfile"}) drop_if(node, key, is_nothing);
   }
 
-  /// Gives names without a value the caller's.
-  void fill_in(Node& pairs, const std::string& path) {
+  enum Values : std::uint8_t { plain, secret_template };
+
+  /// Gives names without a value the caller's, or the secret's of that name.
+  void fill_in(Node& pairs, const std::string& path, Values values) {
     for (Node::Member& member : pairs.members) {
       if (!member.value.is(Kind::null)) continue;
-      if (auto value = options_.variables(member.key)) {
-        member.value = Node::string(*value, member.where);
+      bool secret = options_.secrets.contains(member.key);
+      auto value = options_.variables(member.key);
+      if (secret && values == secret_template) {
+        member.value = Node::string("${" + member.key + "}", member.where);
+      } else if (secret) {
+        findings_.refuse(member.where,
+                         fmt::format("{}.{} is a secret, and would be seen here", path, member.key),
+                         "remove it: a secret is for instances alone");
+      } else if (value) {
+        member.value = Node::string(values == plain ? *value : escape_dollars(*value), member.where);
       } else if (options_.release) {
         findings_.refuse(
             member.where,
             fmt::format("{}.{} has no value, and a release sees nobody's shell", path, member.key),
-            "write its value here or in an env_file");
+            fmt::format("write its value here or in an env_file, or seal it: holdall secrets seal {}",
+                        member.key));
       }
     }
   }
@@ -195,7 +269,7 @@ class Normaliser {
   /// `environment` over the env files, a later file over an earlier one.
   void environment(Node& service, const std::string& path) {
     if (!service.find("environment")) service.set("environment", Node::empty(Kind::mapping, service.where));
-    fill_in(*service.find("environment"), path + ".environment");
+    fill_in(*service.find("environment"), path + ".environment", secret_template);
     const Node* files = service.find("env_file");
     if (!files) return;
     std::map<std::string, std::string> variables;
@@ -207,7 +281,7 @@ class Normaliser {
     for (const Node::Member& member : merged.members) declared.insert(member.key);
     for (const auto& [name, value] : variables) {
       if (!declared.contains(name))
-        merged.members.push_back({name, origins[name], Node::string(value, origins[name])});
+        merged.members.push_back({name, origins[name], Node::string(escape_dollars(value), origins[name])});
     }
     service.set("environment", std::move(merged));
     service.erase("env_file");
@@ -235,16 +309,25 @@ class Normaliser {
     const Node& declared = *service.find("environment");
     std::map<std::string_view, const Node*> values;
     for (const Node::Member& member : declared.members) values.emplace(member.key, &member.value);
+    std::set<std::string> secrets;
     Lookup outside = [&](const std::string& name) -> std::optional<std::string> {
+      if (options_.secrets.contains(name)) return secrets.insert(name), "";
       if (auto value = options_.variables(name)) return value;
       auto own = values.find(name);
       if (own == values.end() || own->second->is(Kind::null)) return std::nullopt;
-      return own->second->text;
+      std::string value = unescape_dollars(own->second->text);
+      if (escape_dollars(value) != own->second->text) return secrets.insert(name), "";
+      return value;
     };
     std::string name = shown(file, options_.sources.project_dir);
     auto before = variables;
     parse_dotenv(*bytes, format && format->text == "raw" ? DotenvFormat::raw : DotenvFormat::compose, name,
                  outside, variables, findings_);
+    for (const std::string& secret : secrets) {
+      findings_.refuse({name, 0, 0},
+                       fmt::format("{} is a secret, and an env_file holds plain values", secret),
+                       fmt::format("write what needs it in {}.environment", path));
+    }
     for (const auto& [key, value] : variables) {
       auto old = before.find(key);
       if (old == before.end() || old->second != value) origins[key] = {name, 0, 0};

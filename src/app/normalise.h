@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 
 #include "app/discover.h"
@@ -12,13 +13,16 @@ namespace holdall::app {
 struct NormaliseOptions {
   const Sources& sources;
   const ReadFile& read;
-  std::string name;      ///< of the project
-  Lookup variables;      ///< for names without a value
-  bool release = false;  ///< a name without a value is a problem
+  std::string name;                      ///< of the project
+  Lookup variables;                      ///< for names without a value
+  const std::set<std::string>& secrets;  ///< the names that stand for secrets
+  bool release = false;                  ///< a name without a value is a problem
+  bool secrets_must_be_set = true;
 };
 
 /// Turns the merged document into the model that Compose prints: services of inactive profiles are gone, env
-/// files are in the environment, paths are absolute, defaults are written out and what is empty is left out.
+/// files are in the environment, paths are absolute, defaults are written out and what is empty or not used
+/// is left out. Values of environment are templates, before and after.
 void normalise(Node& root, const NormaliseOptions& options, Findings& findings);
 
 }  // namespace holdall::app

@@ -31,7 +31,8 @@ void check_values(const Service& service, const Reader& place) {
 }
 
 void check_port_variable(const Service& service, const Reader& place) {
-  if (!service.has_port() || !service.environment.contains("PORT")) return;
+  bool declared = service.environment.contains("PORT") || service.secret_environment.contains("PORT");
+  if (!service.has_port() || !declared) return;
   place["environment"]["PORT"].fault(
       "is refused: two instances would meet on that port, as the old and the new do in every release",
       "remove it, and let the program listen on $PORT, which differs for each instance");

@@ -32,8 +32,9 @@ std::size_t closing_brace(std::string_view text) {
 
 class Substitution {
  public:
-  Substitution(const Lookup& lookup, const std::function<void(const std::string&)>& unset)
-      : lookup_(lookup), unset_(unset) {}
+  Substitution(const Lookup& lookup, const std::function<void(const std::string&)>& unset,
+               std::string_view dollar)
+      : lookup_(lookup), unset_(unset), dollar_(dollar) {}
 
   /// What `text` comes to. `used` is false for the word of a default that the variable's own value makes
   /// idle: its faults still count, its unset variables do not.
@@ -46,7 +47,7 @@ class Substitution {
       if (dollar == std::string_view::npos) break;
       text.remove_prefix(dollar + 1);
       if (text.starts_with('$')) {
-        out += '$';
+        out += dollar_;
         text.remove_prefix(1);
       } else if (text.starts_with('{')) {
         text.remove_prefix(1);
@@ -59,7 +60,7 @@ class Substitution {
         out += value(std::string(text.substr(0, length)), used);
         text.remove_prefix(length);
       } else {
-        out += '$';
+        out += dollar_;
       }
       if (out.size() > kMostBytes) return fail("the value grows over 1 MiB");
     }
@@ -109,15 +110,16 @@ class Substitution {
 
   const Lookup& lookup_;
   const std::function<void(const std::string&)>& unset_;
+  std::string_view dollar_;
   std::string error_;
 };
 
 }  // namespace
 
 Substituted substitute(std::string_view text, const Lookup& lookup,
-                       const std::function<void(const std::string& name)>& unset) {
+                       const std::function<void(const std::string& name)>& unset, std::string_view dollar) {
   if (text.find('$') == std::string_view::npos) return {std::string(text), ""};
-  Substitution substitution(lookup, unset);
+  Substitution substitution(lookup, unset, dollar);
   std::string out = substitution.expand(text, true, 1);
   return {std::move(out), substitution.error()};
 }

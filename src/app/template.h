@@ -18,9 +18,11 @@ struct Substituted {
 /// Replaces `$X`, `${X}`, `${X:-w}`, `${X-w}`, `${X:?m}`, `${X?m}`, `${X:+w}` and `${X+w}`, w and m being
 /// templates themselves; `$$` is a dollar sign, and so is one before anything that is no name. `unset` is
 /// called with each name that has no value and no default, and so became nothing. A result over 1 MiB and
-/// more than 100 levels are errors.
+/// more than 100 levels are errors. `dollar` is what a dollar sign becomes: "$$" makes the result a template
+/// again, in which what `lookup` gave as a template stands as it is.
 Substituted substitute(std::string_view text, const Lookup& lookup,
-                       const std::function<void(const std::string& name)>& unset);
+                       const std::function<void(const std::string& name)>& unset,
+                       std::string_view dollar = "$");
 
 /// `text` as a template that stands for it: every `$` doubled.
 std::string escape_dollars(std::string_view text);

@@ -66,6 +66,17 @@ TEST_CASE("doubling dollars and taking them back is no change") {
   }
 }
 
+TEST_CASE("a template can become a template again, with what is looked up as it is") {
+  Lookup secrets = [](const std::string& name) -> std::optional<std::string> {
+    if (name == "KEY") return "${KEY}";
+    return std::nullopt;
+  };
+  auto again = [&](std::string_view text) {
+    return substitute(text, secrets, [](const std::string&) {}, "$$").text;
+  };
+  CHECK(again("a$$b $KEY ${NOPE:-c$$d}|$|") == "a$$b ${KEY} c$$d|$$|");
+}
+
 TEST_CASE("variables that double each other do not fill the memory") {
   std::string bytes = "A0=xxxxxxxxxxxxxxxx\n";
   for (int i = 1; i < 60; ++i)

@@ -23,7 +23,7 @@ SealedProject::SealedProject(const Globals& globals) : file("") {
   app::Identity project = identify_project(globals);
   app_ = AppName{project.name};
   // Where it leads, if it is a link: that is the file to replace.
-  path_ = fs::weakly_canonical(project.project_dir / "secrets.sealed");
+  path_ = fs::weakly_canonical(app::sealed_file(project.project_dir));
   std::optional<std::string> text = read_file_if_exists(path_);
   exists_ = text.has_value();
   read_ = text.value_or("");
