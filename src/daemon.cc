@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 #include <grp.h>
+#include <linux/magic.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -45,18 +48,28 @@ constexpr const char* kHttpListener = "http";
 // What a failed release shows of the instance that failed it.
 constexpr std::size_t kLastLines = 10;
 
-/// What control is told in its argv: STATE API HTTP KEYS ENGINE, then "private" for `up`'s own. Written by
-/// serve, below.
+/// What control is told in its argv: STATE API HTTP KEYS ENGINE OPEN_FILES CORE_BYTES, the limits that serve
+/// was given; then, each only if it is so, "private" for `up`'s own, "shared-uid", and "uids" FIRST LAST.
+/// Written by serve, below.
 struct ControlSettings {
   std::filesystem::path state;
   net::Address api, http;
   std::filesystem::path keys;
   std::string engine;
-  bool is_private = false;
+  std::uint64_t open_files = 0, core_bytes = 0;
+  bool is_private = false, shared_uid = false;
+  std::optional<release::UidRange> uids;
 
   std::filesystem::path run() const { return std::filesystem::path(api.path).parent_path(); }
 };
 
+std::string soft_limit(__rlimit_resource which) {
+  rlimit limit{};
+  getrlimit(which, &limit);
+  return fmt::format("{}", limit.rlim_cur);
+}
+
+/// To be called before serve raises what it was given.
 std::vector<std::string> control_argv(const cli::ServeSettings& settings) {
   std::vector<std::string> argv{"holdall",
                                 "control",
@@ -64,20 +77,36 @@ std::vector<std::string> control_argv(const cli::ServeSettings& settings) {
                                 settings.api.path,
                                 net::text(settings.http),
                                 settings.keys.string(),
-                                settings.engine};
+                                settings.engine,
+                                soft_limit(RLIMIT_NOFILE),
+                                soft_limit(RLIMIT_CORE)};
   if (settings.is_private) argv.emplace_back("private");
+  if (settings.shared_uid) argv.emplace_back("shared-uid");
+  if (settings.uids) {
+    for (std::string word :
+         {std::string("uids"), std::to_string(settings.uids->first), std::to_string(settings.uids->second)})
+      argv.push_back(std::move(word));
+  }
   return argv;
 }
 
 ControlSettings control_settings(const std::vector<std::string>& arguments) {
-  if (arguments.size() < 5) throw Error(Error::invalid, "control is started by `holdall serve`, not by hand");
+  if (arguments.size() < 7) throw Error(Error::invalid, "control is started by `holdall serve`, not by hand");
   ControlSettings settings{.state = arguments[0],
                            .api = {},
                            .http = net::parse_address(arguments[2]),
                            .keys = arguments[3],
-                           .engine = arguments[4]};
+                           .engine = arguments[4],
+                           .open_files = std::stoull(arguments[5]),
+                           .core_bytes = std::stoull(arguments[6])};
   settings.api.path = arguments[1];
-  settings.is_private = arguments.size() > 5 && arguments[5] == "private";
+  for (std::size_t i = 7; i < arguments.size(); ++i) {
+    settings.is_private |= arguments[i] == "private";
+    settings.shared_uid |= arguments[i] == "shared-uid";
+    if (arguments[i] != "uids" || i + 2 >= arguments.size()) continue;
+    settings.uids = {.first = static_cast<std::uint32_t>(std::stoul(arguments[i + 1])),
+                     .last = static_cast<std::uint32_t>(std::stoul(arguments[i + 2]))};
+  }
   return settings;
 }
 
@@ -117,6 +146,17 @@ void wait_for_end(const Fd& signals, const serve::ParentLink& link, const Fd& en
   }
 }
 
+void warn_of_shared_uid(const std::filesystem::path& run) {
+  struct statfs info{};
+  bool in_memory = statfs(run.c_str(), &info) == 0 && info.f_type == TMPFS_MAGIC;
+  log::warning(
+      "control.shared_uid",
+      fmt::format("all services run as user {}, and each can read the secrets of the others{}", geteuid(),
+                  in_memory ? ""
+                            : fmt::format("; files of secrets lie under {}, which is a disk and no tmpfs",
+                                          run.string())));
+}
+
 /// Every long-lived object of control, from what depends on nothing to the API. Destroyed in reverse.
 void serve_api(const ControlSettings& settings, serve::ParentLink& link, const Fd& signals) {
   const Clock& clock = system_clock();
@@ -124,7 +164,12 @@ void serve_api(const ControlSettings& settings, serve::ParentLink& link, const F
   database->migrate(schema());
 
   OutputKeeper keeper(link);
-  auto engine = engine::make_process_engine({.state = settings.state, .run = settings.run()}, keeper, clock);
+  auto secrets = release::make_secret_source(*database, settings.keys);
+  auto engine = engine::make_process_engine({.state = settings.state,
+                                             .run = settings.run(),
+                                             .open_files = settings.open_files,
+                                             .core_bytes = settings.core_bytes},
+                                            keeper, *secrets, clock);
   auto supervisor = supervise::make_supervisor(*engine, *database, clock);
 
   // From here on connections wait for the router instead of being refused; and an address that is taken is
@@ -133,8 +178,13 @@ void serve_api(const ControlSettings& settings, serve::ParentLink& link, const F
   RouterParent parent(link);
   auto router = router::make_router(parent);
 
+  if (settings.shared_uid) warn_of_shared_uid(settings.run());
+
   KeyDirectory keys(settings.keys);
-  release::ReleasesOptions release_options{.http = settings.http};
+  release::ReleasesOptions release_options{.http = settings.http,
+                                           .keys = settings.keys,
+                                           .uids = settings.uids,
+                                           .secrets = settings.uids || settings.shared_uid};
   release_options.last_lines = [logs = settings.state / "logs"](const supervise::InstanceStatus& instance) {
     return last_lines(logs, instance);
   };

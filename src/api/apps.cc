@@ -44,6 +44,7 @@ release::Request release_request(const net::Request& request) {
   release::Request out{.model = std::move(wanted.model),
                        .artefacts = {},
                        .places = std::move(wanted.places),
+                       .sealed = std::move(wanted.sealed),
                        .commit = std::move(wanted.commit),
                        .by = who(request.peer),
                        .development = wanted.development,

@@ -196,7 +196,7 @@ struct ContextFile {
 };
 
 /// What `.dockerignore` (its own grammar: docs of `docker build`) leaves of a directory, sorted: files, links
-/// and directories. Throws `missing` if there is no such directory.
+/// and directories, but for sealed files at its top. Throws `missing` if there is no such directory.
 std::vector<ContextFile> list_context(const std::filesystem::path& context);
 
 }  // namespace holdall::app

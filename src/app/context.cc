@@ -12,6 +12,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Sealed values are for the server, which has them already; and the same ones sealed again make no other
+/// artefact.
+bool is_sealed_file(std::string_view path) {
+  return path == "secrets.sealed" || (path.starts_with("secrets.") && path.ends_with(".sealed") &&
+                                      path.find('/') == std::string_view::npos);
+}
+
 class Walk {
  public:
   Walk(const fs::path& root, const Ignore& ignore) : root_(root), ignore_(ignore) {}
@@ -36,6 +43,7 @@ class Walk {
     for (const fs::directory_entry& entry : entries) {
       std::string path = relative.empty() ? entry.path().filename().string()
                                           : fmt::format("{}/{}", relative, entry.path().filename().string());
+      if (is_sealed_file(path)) continue;
       bool ignored = ignore_.matches(path);
       bool is_directory = entry.symlink_status().type() == fs::file_type::directory;
       std::size_t before = files_.size();

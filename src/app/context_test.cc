@@ -51,6 +51,15 @@ TEST_CASE("a context is all its files, links and directories, sorted, less what 
                                        "node_modules/keep", "node_modules/keep/index.js"});
 }
 
+TEST_CASE("sealed files are no part of the context that they stand in") {
+  Directory directory;
+  directory.write("secrets.sealed");
+  directory.write("secrets.production.sealed");
+  directory.write("secrets.md");
+  directory.write("lib/secrets.sealed");
+  CHECK(paths(directory.path) == Paths{"lib", "lib/secrets.sealed", "secrets.md"});
+}
+
 TEST_CASE("a context that is no directory is missing") {
   CHECK_THROWS_WITH_AS(list_context("/nonexistent/context"),
                        "the build context /nonexistent/context is no directory", Error);

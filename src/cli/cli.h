@@ -1,10 +1,12 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/secret.h"
@@ -65,6 +67,9 @@ struct ServeSettings {
   std::filesystem::path keys;  ///< private keys, a directory an app
   net::Address api, http;
   std::string engine;
+  /// The users that services run as, first and last; nothing: all run as serve does.
+  std::optional<std::pair<std::uint32_t, std::uint32_t>> uids;
+  bool shared_uid = false;  ///< that this is so is accepted: services may have secrets
   bool is_private = false;  ///< `up`'s own: ends with the last session
 };
 

@@ -50,7 +50,7 @@ std::string last_words(const fs::path& log) {
   return all.size() > kMost ? all.substr(all.size() - kMost) : all;
 }
 
-pid_t execute(const PrivatePlace& place, std::uint16_t port, const fs::path& log) {
+pid_t execute(const PrivatePlace& place, const PrivateOptions& options, const fs::path& log) {
   Fd output(
       checked(open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), "write " + log.string()));
   holdall::Command command;
@@ -66,8 +66,10 @@ pid_t execute(const PrivatePlace& place, std::uint16_t port, const fs::path& log
                   "--keys",
                   place.run / "keys",
                   "--http",
-                  fmt::format("127.0.0.1:{}", port)};
+                  fmt::format("127.0.0.1:{}", free_http_port(options.published))};
+  if (options.shared_uid) command.argv.emplace_back("--shared-uid");
   command.environment = environment();
+  for (const std::string& name : options.withheld) command.environment.erase(name);
   command.fds = {{output.get(), 1}, {output.get(), 2}};
   return spawn(command);
 }
@@ -108,10 +110,10 @@ bool is_gone(const PrivatePlace& place) {
   return !lock || flock(lock.get(), LOCK_SH | LOCK_NB) == 0;
 }
 
-void start_private_server(const PrivatePlace& place, const std::set<std::uint16_t>& published) {
+void start_private_server(const PrivatePlace& place, const PrivateOptions& options) {
   for (const fs::path& directory : {place.state, place.run}) make_directory(directory);
   fs::path log = place.state / "serve.log";
-  pid_t server = execute(place, free_http_port(published), log);
+  pid_t server = execute(place, options, log);
   bool ended = false;
   for (Deadline deadline = Deadline::after(kStartTimeout); !answers(place);) {
     // It ends at once, too, when another `up` of this project was first: then that one's answers.

@@ -21,10 +21,16 @@ PrivatePlace private_place(const std::filesystem::path& project);
 /// Whether a private server answers there now.
 bool answers(const PrivatePlace& place);
 
+/// How a private server is started.
+struct PrivateOptions {
+  std::set<std::uint16_t> published;  ///< ports that the project wants for itself
+  std::set<std::string> withheld;     ///< variables of the caller that it does not get: secrets
+  bool shared_uid = false;
+};
+
 /// Executes this binary as the project's private server and waits until it answers. Its HTTP port is 8080 or
-/// the next that is free and not in `published`, which the project wants for itself. Throws `failed` with
-/// what it said if it ends before.
-void start_private_server(const PrivatePlace& place, const std::set<std::uint16_t>& published = {});
+/// the next that is free and not published. Throws `failed` with what it said if it ends before.
+void start_private_server(const PrivatePlace& place, const PrivateOptions& options = {});
 
 /// What `ps` and `logs` are about: the app of the caller's project, and the server that runs it: the one
 /// named by -H, else the project's private one, if it runs.

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/seal.h"
 #include "base/subprocess.h"
 #include "cli/settings.h"
 
@@ -145,9 +146,20 @@ std::map<std::string, std::string> send_artefacts(Server& server, const app::App
   return artefacts;
 }
 
+void seal_for_development(app::Loaded& project, Server& server) {
+  project.sealed.clear();
+  if (project.secrets.empty()) return;
+  const std::string path = fmt::format("/v1/apps/{}/keys", wire::percent_encode(project.app.name));
+  const Json answer = server.post(path, Json::object());
+  SealedFile file("the caller's variables");
+  file.set_recipient({"server", PublicKey::parse(answer.at("public_key").string())});
+  for (const auto& [name, value] : project.secrets) file.seal({project.app.name}, name, value);
+  project.sealed = file.print();
+}
+
 wire::DeployRequest deploy_request(const app::Loaded& project, std::map<std::string, std::string> artefacts) {
   wire::DeployRequest request{
-      .model = project.model, .artefacts = std::move(artefacts), .places = {}, .commit = {}};
+      .model = project.model, .artefacts = std::move(artefacts), .sealed = project.sealed};
   for (const auto& [key, where] : project.places) {
     // People know the file by its name in the project.
     Where shown = where;

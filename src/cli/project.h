@@ -33,6 +33,10 @@ std::string git_commit(const std::filesystem::path& directory);
 std::map<std::string, std::string> send_artefacts(Server& server, const app::App& app,
                                                   const Terminal& progress);
 
+/// What development takes from the caller, sealed to the private server's key: what is sent and kept then is
+/// as in a release. A project without secrets has no sealed file.
+void seal_for_development(app::Loaded& project, Server& server);
+
 /// The request that releases this project.
 wire::DeployRequest deploy_request(const app::Loaded& project, std::map<std::string, std::string> artefacts);
 

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <charconv>
 #include <cstdio>
 
 #include "base/error.h"
@@ -23,17 +25,37 @@ void print(const std::map<std::string, Setting>& settings, const std::filesystem
   std::fputs((json ? object.pretty() : table.text()).c_str(), stdout);
 }
 
+/// Users that are nobody else's: 1 to 2^32 - 3, first before last.
+std::pair<std::uint32_t, std::uint32_t> parse_uids(const Setting& setting) {
+  std::pair<std::uint32_t, std::uint32_t> range;
+  const char *begin = setting.value.data(), *end = begin + setting.value.size();
+  auto first = std::from_chars(begin, end, range.first);
+  bool good = first.ec == std::errc() && first.ptr != end && *first.ptr == '-';
+  if (good) {
+    auto last = std::from_chars(first.ptr + 1, end, range.second);
+    constexpr std::uint32_t kMost = 0xfffffffd;  // the two above mean "nobody" and "no change" to the kernel
+    good = last.ec == std::errc() && last.ptr == end && range.first > 0 && range.first <= range.second &&
+           range.second <= kMost;
+  }
+  if (good) return range;
+  throw Error(Error::invalid, fmt::format("{}: '{}' is no range of users; write FIRST-LAST, as 200000-265535",
+                                          setting.origin, setting.value));
+}
+
 }  // namespace
 
 std::optional<ServeSettings> serve_settings(Invocation& call) {
-  std::optional<std::string> state, http, api, keys, engine;
-  bool print_config = false, json = false, is_private = false;
+  std::optional<std::string> state, http, api, keys, engine, uids;
+  bool print_config = false, json = false, is_private = false, shared_uid = false;
   Options options(call, "  holdall serve --http :8080\n  holdall serve --print-config");
   options.value("--state", state, "DIR", "where releases, artefacts and logs are kept (HOLDALL_STATE)");
   options.value("--http", http, "ADDRESS", "where the router listens (HOLDALL_HTTP)");
   options.value("--api", api, "PATH", "the API's socket; its directory is the run directory (HOLDALL_API)");
   options.value("--keys", keys, "DIR", "private keys of sealed secrets, a directory an app (HOLDALL_KEYS)");
   options.value("--engine", engine, "NAME", "what runs instances: process (HOLDALL_ENGINE)");
+  options.value("--uids", uids, "FIRST-LAST", "as root: the users that services are given (HOLDALL_UIDS)");
+  options.flag("--shared-uid", shared_uid,
+               "run every service as this user, and let them have secrets that the others could read");
   options.flag("--print-config", print_config, "print each setting and where it comes from, then exit");
   options.flag("--json", json, "print it as a JSON object");
   options.flag("--private", is_private, "end with the last session: what `up` starts");
@@ -45,6 +67,7 @@ std::optional<ServeSettings> serve_settings(Invocation& call) {
   if (api) flags["HOLDALL_API"] = *api;
   if (keys) flags["HOLDALL_KEYS"] = *keys;
   if (engine) flags["HOLDALL_ENGINE"] = *engine;
+  if (uids) flags["HOLDALL_UIDS"] = *uids;
   auto all = settings(std::move(flags));
 
   ServeSettings chosen;
@@ -54,6 +77,8 @@ std::optional<ServeSettings> serve_settings(Invocation& call) {
   chosen.keys = std::filesystem::absolute(all["HOLDALL_KEYS"].value);
   chosen.engine = all["HOLDALL_ENGINE"].value;
   chosen.is_private = is_private;
+  chosen.shared_uid = shared_uid;
+  if (geteuid() == 0 && !shared_uid) chosen.uids = parse_uids(all["HOLDALL_UIDS"]);
   try {
     chosen.http = net::parse_address(all["HOLDALL_HTTP"].value);
   } catch (const Error& error) {

@@ -14,7 +14,8 @@ extern char** environ;
 namespace holdall::cli {
 namespace {
 
-constexpr std::array kNames{"HOLDALL_STATE", "HOLDALL_API", "HOLDALL_HTTP", "HOLDALL_KEYS", "HOLDALL_ENGINE"};
+constexpr std::array kNames{"HOLDALL_STATE", "HOLDALL_API",    "HOLDALL_HTTP",
+                            "HOLDALL_KEYS",  "HOLDALL_ENGINE", "HOLDALL_UIDS"};
 constexpr const char* kFile = "/etc/holdall/holdall.conf";
 
 std::string value_or(const std::map<std::string, std::string>& environment, const std::string& name,
@@ -25,6 +26,7 @@ std::string value_or(const std::map<std::string, std::string>& environment, cons
 
 std::string default_value(const std::string& name, const SettingSources& sources, const std::string& state) {
   if (name == "HOLDALL_ENGINE") return "process";
+  if (name == "HOLDALL_UIDS") return sources.root ? "200000-265535" : "";
   if (name == "HOLDALL_HTTP") return sources.root ? ":80" : "127.0.0.1:8080";
   std::string home = value_or(sources.environment, "HOME", "/");
   if (name == "HOLDALL_KEYS") {

@@ -29,11 +29,12 @@ std::string app_path(const std::string& app) { return "/v1/apps/" + wire::percen
 /// caller's waits for what comes first: Ctrl-C, a failure, or the end of the session.
 class Up {
  public:
-  Up(Invocation& call, std::vector<std::string> services, bool detach)
+  Up(Invocation& call, std::vector<std::string> services, bool detach, bool shared_uid)
       : out_(1, call.globals.ansi),
         errors_(2, call.globals.ansi),
         services_(std::move(services)),
         detach_(detach),
+        shared_uid_(shared_uid),
         project_(load_project(call.globals, false, errors_)),
         place_(private_place(project_.project_dir)),
         server_(place_.api()) {}
@@ -44,7 +45,9 @@ class Up {
       if (count > 1) leave(kInterrupted);
       end(kInterrupted);
     });
-    if (!answers(place_)) start_private_server(place_, published_ports());
+    if (!answers(place_)) {
+      start_private_server(place_, {published_ports(), secret_names(), shared_uid_});
+    }
     TaskGroup tasks;
     tasks.start("session", [this](const std::stop_token&) { report([&] { hold_session(); }); });
     tasks.start("release", [this](const std::stop_token&) { report([&] { release_and_follow(); }); });
@@ -142,6 +145,7 @@ class Up {
   bool release() {
     const std::string path = app_path(project_.app.name);
     narrow(project_, wanted_services(path));
+    seal_for_development(project_, server_);
     wire::DeployRequest request = deploy_request(project_, send_artefacts(server_, project_.app, errors_));
     request.development = true;
     Json answer = server_.post(path + "/releases", wire::to_json(request), random_id());
@@ -163,6 +167,12 @@ class Up {
       for (const app::Port& port : service.ports) ports.insert(port.published);
     }
     return ports;
+  }
+
+  std::set<std::string> secret_names() const {
+    std::set<std::string> names;
+    for (const auto& [name, value] : project_.secrets) names.insert(name);
+    return names;
   }
 
   bool serves_something() {
@@ -191,7 +201,7 @@ class Up {
 
   const Terminal out_, errors_;
   const std::vector<std::string> services_;
-  const bool detach_;
+  const bool detach_, shared_uid_;
   app::Loaded project_;
   const PrivatePlace place_;
   const WallTime began_ = system_clock().wall();
@@ -204,12 +214,14 @@ class Up {
 
 int up(Invocation& call) {
   std::vector<std::string> services;
-  bool detach = false;
+  bool detach = false, shared_uid = false;
   Options options(call, "  holdall up\n  holdall up -d web");
   options.arguments("SERVICE", services, "only these and what they depend on");
   options.flag("-d,--detach", detach, "return when it runs; `holdall down` stops it");
+  options.flag("--shared-uid", shared_uid,
+               "run every service as this user, and let them have secrets that the others could read");
   if (!options.parse()) return 0;
-  Up(call, std::move(services), detach).run();
+  Up(call, std::move(services), detach, shared_uid).run();
 }
 
 }  // namespace holdall::cli

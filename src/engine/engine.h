@@ -8,25 +8,39 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/fd.h"
 #include "base/id.h"
+#include "base/secret.h"
 #include "base/subprocess.h"
 #include "base/time.h"
 #include "net/address.h"
 
 namespace holdall::engine {
 
+/// A file that an instance finds in its own directory of secrets.
+struct SecretFile {
+  std::string name;    ///< of the secret
+  std::string target;  ///< of the file, without a directory
+  int mode = 0400;
+  bool operator==(const SecretFile&) const = default;
+};
+
 /// All that an engine needs to run one instance, every name resolved. A value; it knows no Compose and no
-/// releases.
+/// releases, and of secrets their names alone.
 struct Workload {
   std::string app, service;          ///< display names, for HOLDALL_APP, logs and errors
   Digest artefact;                   ///< the tree it runs from
   std::vector<std::string> command;  ///< argv, never empty
   std::map<std::string, std::string>
-      environment;          ///< declared, and HOLDALL_*; per-instance names are added by the engine
+      environment;  ///< declared, and HOLDALL_*; per-instance names are added by the engine
+  /// Variables that hold secrets, as templates (base/secret_template.h); none is in `environment` too.
+  std::map<std::string, std::string> secret_environment;
+  std::vector<SecretFile> secret_files;
+  std::uint32_t uid = 0;    ///< its user and its group, whom nobody else shares; 0: the engine's own
   std::string working_dir;  ///< absolute, or relative to the artefact; empty: the artefact
   int stop_signal = 15;
   std::chrono::milliseconds stop_grace{10'000};  ///< from the stop signal to SIGKILL of the whole tree
@@ -136,13 +150,24 @@ class PipeKeeper {
   virtual void drop(const InstanceId& id) = 0;
 };
 
+/// Opens sealed values, at the moment when an instance, or a program beside it, is started. Whoever asks
+/// keeps none of them.
+class SecretSource {
+ public:
+  virtual ~SecretSource() = default;
+  /// The values of `names` as the instances of the group see them, or an Error. Thread-safe.
+  virtual std::map<std::string, Secret> open(const GroupId& group, const std::set<std::string>& names) = 0;
+};
+
 /// The engine that needs nothing installed: a shim and a process tree for each instance
-/// (docs/formats/shim.md).
+/// (docs/formats/shim.md). An instance with a uid of its own sees nothing of `state` but its artefact.
 struct ProcessEngineOptions {
   std::filesystem::path state;  ///< artefacts/, logs/, bin/ are kept here
   std::filesystem::path run;    ///< i/<id>/ are made here
+  /// Soft limits that instances begin with: those that this machine gives, before anybody raised them.
+  std::optional<std::uint64_t> open_files, core_bytes;
 };
 std::unique_ptr<Engine> make_process_engine(ProcessEngineOptions options, PipeKeeper& keeper,
-                                            const Clock& clock);
+                                            SecretSource& secrets, const Clock& clock);
 
 }  // namespace holdall::engine

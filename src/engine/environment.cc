@@ -27,15 +27,19 @@ std::string host_name() {
 
 }  // namespace
 
-std::map<std::string, std::string> environment_of(const Workload& workload, const Member& member) {
+std::map<std::string, std::string> environment_of(const Workload& workload, const Member& member,
+                                                  const std::string& home, const std::string& secrets) {
   std::map<std::string, std::string> environment = workload.environment;
   // `emplace` leaves a declared name alone.
+  if (!home.empty()) environment.emplace("HOME", home);
+  if (!workload.secret_files.empty()) environment.emplace("HOLDALL_SECRETS", secrets);
   environment.merge(build_environment());
   environment.emplace("HOSTNAME", host_name());
   if (member.port != 0) environment.emplace("PORT", std::to_string(member.port));
   environment.emplace("HOLDALL_APP", workload.app);
   environment.emplace("HOLDALL_SERVICE", workload.service);
   environment.emplace("HOLDALL_INSTANCE", fmt::format("{}.{}", workload.service, member.slot));
+  for (const auto& [name, text] : workload.secret_environment) environment.erase(name);
   return environment;
 }
 

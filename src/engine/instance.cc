@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "engine/launch.h"
 #include "engine/processes.h"
+#include "engine/secrets.h"
 #include "engine/shim/segments.h"
 
 namespace holdall::engine {
@@ -118,8 +119,10 @@ void ProcessInstance::start_shim() {
 
   Fd directory = open_directory(dir_.path()), logs = open_directory(record_.logs);
   connect();
+  Fd secrets = open_secrets(record_, surroundings_.secrets, true);
   failpoint("engine.start.spawn.before");
-  Launched launched = launch(surroundings_.shim, record_, {lock, listener, directory, logs, out, err});
+  Launched launched =
+      launch(surroundings_.shim, record_, {lock, listener, directory, logs, out, err, secrets});
   shim_lives_ = true;
   pidfd_ = Watched(surroundings_.epoll, std::move(launched.pidfd));
   failpoint("engine.start.spawn.after");

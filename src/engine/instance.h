@@ -36,6 +36,7 @@ struct Surroundings {
   std::filesystem::path instances;  ///< run/i
   std::filesystem::path shim;       ///< the program
   PipeKeeper& keeper;
+  SecretSource& secrets;
   int epoll;  ///< wakes when an instance should `advance`
 };
 

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "engine/shim/descriptors.h"
+#include "engine/strings.h"
 
 extern "C" {
 extern const unsigned char shim_binary[];
@@ -23,26 +24,6 @@ extern const std::size_t shim_binary_size;
 
 namespace holdall::engine {
 namespace {
-
-/// docs/formats/shim.md: each string as its length, its bytes and a NUL, so that the shim can use it where it
-/// lies.
-class Strings {
- public:
-  void add(std::string_view text) {
-    auto length = static_cast<std::uint32_t>(text.size());
-    bytes_.append(reinterpret_cast<const char*>(&length), sizeof length);
-    bytes_.append(text);
-    bytes_.push_back('\0');
-  }
-  void add_all(const std::vector<std::string>& texts) {
-    add(std::to_string(texts.size()));
-    for (const std::string& text : texts) add(text);
-  }
-  const std::string& bytes() const { return bytes_; }
-
- private:
-  std::string bytes_;
-};
 
 Fd specification(const Record& record, const std::vector<std::string>& argv) {
   std::vector<std::string> environment;
@@ -53,6 +34,12 @@ Fd specification(const Record& record, const std::vector<std::string>& argv) {
   strings.add(record.id.value);
   strings.add(record.boot_id);
   strings.add(record.working_dir);
+  strings.add(record.uid);
+  strings.add(record.cover);
+  strings.add(record.artefact);
+  strings.add(record.home);
+  strings.add(record.open_files);
+  strings.add(record.core_bytes);
   strings.add_all(argv);
   strings.add_all(environment);
   return sealed_memfd("shim-specification", strings.bytes());
@@ -91,7 +78,8 @@ Launched launch(const std::filesystem::path& shim, const Record& record, const S
               {resources.out.read.get(), kOutReadFd},
               {resources.out.write.get(), kOutWriteFd},
               {resources.err.read.get(), kErrReadFd},
-              {resources.err.write.get(), kErrWriteFd}},
+              {resources.err.write.get(), kErrWriteFd},
+              {resources.secrets.get(), kSecretsFd}},
   };
   Launched launched;
   try {
@@ -115,12 +103,12 @@ Launched launch(const std::filesystem::path& shim, const Record& record, const S
 }
 
 Output enter(const std::filesystem::path& shim_program, const Record& record, const Fd* shim,
-             const std::vector<std::string>& argv, Deadline deadline) {
+             const Fd& secrets, const std::vector<std::string>& argv, Deadline deadline) {
   if (argv.empty()) throw Error(Error::invalid, "a command needs an argv");
   Fd spec = specification(record, argv);
   Command command{
       .argv = {shim_program, "enter", fmt::format("{}.{}", record.service, record.slot), record.id.value},
-      .fds = {{spec.get(), kSpecFd}},
+      .fds = {{spec.get(), kSpecFd}, {secrets.get(), kSecretsFd}},
       .die_with_parent = true,
   };
   if (shim) command.fds.emplace_back(shim->get(), kTargetFd);

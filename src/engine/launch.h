@@ -25,6 +25,7 @@ struct ShimResources {
   const Fd& logs;
   const Pipe& out;
   const Pipe& err;
+  const Fd& secrets;  ///< what open_secrets gave
 };
 
 struct Launched {
@@ -40,6 +41,6 @@ Launched launch(const std::filesystem::path& shim, const Record& record, const S
 /// Runs argv as the instance runs, in the namespaces of `shim` (nullptr: in ours). At the deadline, and when
 /// this process dies, its process group is killed.
 Output enter(const std::filesystem::path& shim_program, const Record& record, const Fd* shim,
-             const std::vector<std::string>& argv, Deadline deadline);
+             const Fd& secrets, const std::vector<std::string>& argv, Deadline deadline);
 
 }  // namespace holdall::engine

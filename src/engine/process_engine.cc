@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -16,12 +17,14 @@
 #include "base/guarded.h"
 #include "base/log.h"
 #include "engine/artefacts.h"
+#include "engine/cover.h"
 #include "engine/engine.h"
 #include "engine/environment.h"
 #include "engine/instance.h"
 #include "engine/launch.h"
 #include "engine/processes.h"
 #include "engine/record.h"
+#include "engine/secrets.h"
 #include "engine/sockets.h"
 #include "logs/logs.h"
 #include "net/socket.h"
@@ -52,7 +55,7 @@ struct Reachable {
 
 class ProcessEngine final : public Engine {
  public:
-  ProcessEngine(ProcessEngineOptions options, PipeKeeper& keeper, const Clock& clock);
+  ProcessEngine(ProcessEngineOptions options, PipeKeeper& keeper, SecretSource& secrets, const Clock& clock);
 
   Capabilities capabilities() const override { return {}; }
   Digest prepare(const fs::path& source, const std::vector<std::string>& build, Deadline deadline) override {
@@ -120,13 +123,28 @@ void check_room_for_sockets(const fs::path& instances) {
                   instances.parent_path().string(), socket.size(), kLongestSocketPath));
 }
 
-ProcessEngine::ProcessEngine(ProcessEngineOptions options, PipeKeeper& keeper, const Clock& clock)
-    : options_(std::move(options)),
+/// Paths are shown in instances as they are here, so none may lead through a link.
+ProcessEngineOptions settled(ProcessEngineOptions options) {
+  options.state = fs::weakly_canonical(options.state);
+  options.run = fs::weakly_canonical(options.run);
+  auto soft = [](__rlimit_resource which) {
+    rlimit limit{};
+    getrlimit(which, &limit);
+    return std::uint64_t{limit.rlim_cur};
+  };
+  if (!options.open_files) options.open_files = soft(RLIMIT_NOFILE);
+  if (!options.core_bytes) options.core_bytes = soft(RLIMIT_CORE);
+  return options;
+}
+
+ProcessEngine::ProcessEngine(ProcessEngineOptions options, PipeKeeper& keeper, SecretSource& secrets,
+                             const Clock& clock)
+    : options_(settled(std::move(options))),
       clock_(clock),
       artefacts_(options_.state / "artefacts"),
       timer_(checked(timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK), "make a timer")),
       news_(make_event()),
-      surroundings_{options_.run / "i", install_shim(options_.state / "bin"), keeper, -1},
+      surroundings_{options_.run / "i", install_shim(options_.state / "bin"), keeper, secrets, -1},
       retain_at_(clock.now()) {
   check_room_for_sockets(surroundings_.instances);
   epoll_ = make_epoll({&timer_, &news_});
@@ -181,6 +199,10 @@ void ProcessEngine::apply(const Group& group) {
 void ProcessEngine::add(const Group& group, const Member& member) {
   const Workload& workload = group.workload;
   if (workload.command.empty()) throw Error(Error::invalid, fmt::format("{} has no command", group.id.value));
+  const fs::path artefact = artefacts_.path(workload.artefact);
+  const bool own_user = workload.uid != 0;
+  const std::string home = own_user ? options_.state / "home" : "";
+  const fs::path secrets = own_user ? "/run/secrets" : surroundings_.instances / member.id.value / "secrets";
   Record record{
       .id = member.id,
       .group = group.id,
@@ -189,8 +211,16 @@ void ProcessEngine::add(const Group& group, const Member& member) {
       .app = workload.app,
       .service = workload.service,
       .command = workload.command,
-      .environment = environment_of(workload, member),
-      .working_dir = artefacts_.path(workload.artefact) / workload.working_dir,
+      .environment = environment_of(workload, member, home, secrets),
+      .secret_environment = workload.secret_environment,
+      .secret_files = workload.secret_files,
+      .working_dir = artefact / workload.working_dir,
+      .uid = workload.uid,
+      .cover = own_user ? cover_of(options_.state).string() : "",
+      .artefact = artefact,
+      .home = home,
+      .open_files = *options_.open_files,
+      .core_bytes = *options_.core_bytes,
       .stop_signal = workload.stop_signal,
       .stop_grace = workload.stop_grace,
       .logs =
@@ -294,7 +324,8 @@ Reachable ProcessEngine::find(const InstanceId& id) const {
 Output ProcessEngine::exec(const InstanceId& id, const std::vector<std::string>& argv, Deadline deadline) {
   Reachable instance = find(id);
   const Fd* inside = instance.tree.kind == Tree::pid_namespace ? instance.shim.get() : nullptr;
-  return enter(surroundings_.shim, instance.record, inside, argv, deadline);
+  Fd secrets = open_secrets(instance.record, surroundings_.secrets, false);
+  return enter(surroundings_.shim, instance.record, inside, secrets, argv, deadline);
 }
 
 std::vector<Listener> ProcessEngine::listeners(const InstanceId& id) const {
@@ -315,8 +346,8 @@ std::uint16_t ProcessEngine::free_port(const std::vector<std::uint16_t>& taken) 
 }  // namespace
 
 std::unique_ptr<Engine> make_process_engine(ProcessEngineOptions options, PipeKeeper& keeper,
-                                            const Clock& clock) {
-  return std::make_unique<ProcessEngine>(std::move(options), keeper, clock);
+                                            SecretSource& secrets, const Clock& clock) {
+  return std::make_unique<ProcessEngine>(std::move(options), keeper, secrets, clock);
 }
 
 }  // namespace holdall::engine

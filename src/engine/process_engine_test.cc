@@ -33,7 +33,9 @@ TEST_CASE("an exit code, a signal and the other stream are kept apart") {
 TEST_CASE("a run directory too long for the sockets of instances is refused at once, with the remedy") {
   World world;
   std::filesystem::path deep = world.directory() / std::string(60, 'x');
-  auto make = [&] { return make_process_engine({world.state(), deep}, world.keeper, system_clock()); };
+  auto make = [&] {
+    return make_process_engine({world.state(), deep}, world.keeper, world.secrets, system_clock());
+  };
   CHECK_THROWS_WITH_AS(make(), doctest::Contains("set HOLDALL_API to a shorter path"), Error);
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/secret_template.h"
 
 namespace holdall::engine {
 namespace {
@@ -37,9 +38,26 @@ Instant instant(std::string_view text) { return Instant(std::chrono::nanoseconds
 
 }  // namespace
 
+std::set<std::string> secret_names(const Record& record) {
+  std::set<std::string> names;
+  for (const SecretFile& file : record.secret_files) names.insert(file.name);
+  for (const auto& [variable, text] : record.secret_environment) {
+    auto parts = parse_secret_template(text);
+    if (!parts) throw Error(Error::invalid, fmt::format("the value of {} is no template", variable));
+    for (const TemplatePart& part : *parts) {
+      if (part.is_secret) names.insert(part.text);
+    }
+  }
+  return names;
+}
+
 Json to_json(const Record& record) {
-  Json environment = Json::object(), command = Json::array();
+  Json environment = Json::object(), templates = Json::object(), command = Json::array(),
+       files = Json::array();
   for (const auto& [name, value] : record.environment) environment[name] = value;
+  for (const auto& [name, value] : record.secret_environment) templates[name] = value;
+  for (const SecretFile& file : record.secret_files)
+    files.add(Json::object({{"name", file.name}, {"target", file.target}, {"mode", file.mode}}));
   for (const std::string& argument : record.command) command.add(argument);
   return Json::object({{"version", 1},
                        {"id", record.id.value},
@@ -50,7 +68,15 @@ Json to_json(const Record& record) {
                        {"service", record.service},
                        {"command", std::move(command)},
                        {"environment", std::move(environment)},
+                       {"secret_environment", std::move(templates)},
+                       {"secret_files", std::move(files)},
                        {"working_dir", record.working_dir},
+                       {"uid", record.uid},
+                       {"cover", record.cover},
+                       {"artefact", record.artefact},
+                       {"home", record.home},
+                       {"open_files", record.open_files},
+                       {"core_bytes", record.core_bytes},
                        {"stop_signal", record.stop_signal},
                        {"stop_grace_ms", static_cast<std::int64_t>(record.stop_grace.count())},
                        {"logs", record.logs},
@@ -68,7 +94,19 @@ Record parse_record(const Json& json) {
   for (const Json& argument : json.at("command").items()) record.command.push_back(argument.string());
   for (const auto& [name, value] : json.at("environment").members())
     record.environment[name] = value.string();
+  for (const auto& [name, value] : json.at("secret_environment").members())
+    record.secret_environment[name] = value.string();
+  for (const Json& file : json.at("secret_files").items()) {
+    record.secret_files.push_back(
+        {file.at("name").string(), file.at("target").string(), static_cast<int>(file.at("mode").integer())});
+  }
   record.working_dir = json.at("working_dir").string();
+  record.uid = static_cast<std::uint32_t>(json.at("uid").integer());
+  record.cover = json.at("cover").string();
+  record.artefact = json.at("artefact").string();
+  record.home = json.at("home").string();
+  record.open_files = static_cast<std::uint64_t>(json.at("open_files").integer());
+  record.core_bytes = static_cast<std::uint64_t>(json.at("core_bytes").integer());
   record.stop_signal = static_cast<int>(json.at("stop_signal").integer());
   record.stop_grace = std::chrono::milliseconds(json.at("stop_grace_ms").integer());
   record.logs = json.at("logs").string();

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,14 @@ struct Record {
   std::uint16_t port = 0;
   std::string app, service;
   std::vector<std::string> command;
-  std::map<std::string, std::string> environment;  ///< all that the program sees
-  std::string working_dir;                         ///< absolute
+  std::map<std::string, std::string> environment;         ///< all that the program sees, but for secrets
+  std::map<std::string, std::string> secret_environment;  ///< templates
+  std::vector<SecretFile> secret_files;
+  std::string working_dir;  ///< absolute
+  std::uint32_t uid = 0;    ///< 0: the engine's own
+  std::string cover;        ///< with a uid: the directory of which it sees `artefact` and `home` alone
+  std::string artefact, home;
+  std::uint64_t open_files = 0, core_bytes = 0;  ///< soft limits
   int stop_signal = 15;
   std::chrono::milliseconds stop_grace{0};
   std::string logs;     ///< directory of its segments
@@ -35,6 +42,9 @@ struct Record {
 
   bool operator==(const Record&) const = default;
 };
+
+/// The names of all the secrets that it sees.
+std::set<std::string> secret_names(const Record& record);
 
 Json to_json(const Record& record);
 Record parse_record(const Json& json);

@@ -43,6 +43,21 @@ class MemoryKeeper final : public PipeKeeper {
   std::map<InstanceId, std::pair<Fd, Fd>> kept_;
 };
 
+/// Values that a test has put there.
+class MemorySecrets final : public SecretSource {
+ public:
+  std::map<std::string, Secret> open(const GroupId&, const std::set<std::string>& names) override {
+    std::map<std::string, Secret> opened;
+    for (const std::string& name : names) {
+      auto value = values.find(name);
+      if (value == values.end()) throw Error(Error::invalid, name + " was altered");
+      opened.emplace(name, Secret(value->second));
+    }
+    return opened;
+  }
+  std::map<std::string, std::string> values;
+};
+
 /// For tests: a process engine on an empty directory, with one artefact, whose instances are gone at the end.
 class World {
  public:
@@ -74,7 +89,7 @@ class World {
   /// As after a kill of control: nothing but the disk and the kept pipes is left.
   void restart_control() {
     engine.reset();
-    engine = make_process_engine({state(), run()}, keeper, system_clock());
+    engine = make_process_engine({state(), run()}, keeper, secrets, system_clock());
   }
 
   /// From now on the group has these members.
@@ -168,6 +183,7 @@ class World {
   }
 
   MemoryKeeper keeper;
+  MemorySecrets secrets;
   std::unique_ptr<Engine> engine;
   Workload workload;
 

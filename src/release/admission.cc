@@ -7,9 +7,12 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "net/socket.h"
 #include "release/plan.h"
 #include "release/report.h"
+#include "release/secrets.h"
+#include "release/uids.h"
 
 namespace holdall::release {
 namespace {
@@ -47,6 +50,20 @@ std::optional<Serving> serving_of(store::Transaction& t, const std::optional<App
   if (!row)
     throw Error(Error::broken, fmt::format("{} {} serves and has no row", app->name, version(*app->serving)));
   return Serving{*app->serving, std::move(row->request), std::move(row->groups)};
+}
+
+/// By the values, as the same one sealed again looks different. What cannot be opened any more has changed.
+std::set<std::string> changed_since(const std::optional<Serving>& serving, const OpenedSecrets& wanted,
+                                    const std::string& app, const ReleasesOptions& options) {
+  OpenedSecrets before;
+  if (serving && !wanted.empty()) {
+    try {
+      before = open_sealed(serving->request, app, options.keys);
+    } catch (const Error& error) {
+      log::warning("release.secrets", fmt::format("{} {}: {}", app, version(serving->number), error.what()));
+    }
+  }
+  return changed_secrets(before, wanted);
 }
 
 /// Against every release of another app that serves or will.
@@ -104,6 +121,7 @@ std::optional<Admitted> admit(const Context& context, const Wish& wish) {
   context.database.read([&](store::Transaction& t) { known = row_of_key(t, app.name, request.key); });
   if (known) return Admitted{std::move(*known), false};
   check_artefacts(context.engine, app, request);
+  const OpenedSecrets secrets = check_secrets(request, app, context.options);
 
   std::optional<Admitted> admitted;
   context.commit("planned", [&](store::Transaction& t) {
@@ -118,11 +136,13 @@ std::optional<Admitted> admit(const Context& context, const Wish& wish) {
     }
     check_still(t, app.name, context.clock);
     const std::optional<Serving> serving = serving_of(t, known_app);
-    const Plan plan = make_plan(serving, request, app, known_app ? known_app->next_number : 1);
+    const Plan plan = make_plan(serving, request, app, known_app ? known_app->next_number : 1,
+                                changed_since(serving, secrets, app.name, context.options));
     if (plan.nothing_changed() && !wish.rollback_of) return;
 
     insert_app(t, app.name);
     give_service_ports(t, app);
+    if (context.options.uids) give_service_uids(t, app, *context.options.uids);
     Row row;
     row.release.app = app.name;
     row.release.number = plan.to;
@@ -146,12 +166,15 @@ std::optional<Admitted> admit(const Context& context, const Wish& wish) {
 
 Plan plan_of(const Context& context, const Request& request) {
   const app::App app = app::parse_model(request.model);
-  Plan plan;
+  const OpenedSecrets secrets = check_secrets(request, app, context.options);
+  std::optional<Serving> serving;
+  int number = 1;
   context.database.read([&](store::Transaction& t) {
     const std::optional<AppRow> known = find_app(t, app.name);
-    plan = make_plan(serving_of(t, known), request, app, known ? known->next_number : 1);
+    serving = serving_of(t, known);
+    if (known) number = known->next_number;
   });
-  return plan;
+  return make_plan(serving, request, app, number, changed_since(serving, secrets, app.name, context.options));
 }
 
 }  // namespace holdall::release

@@ -87,7 +87,7 @@ std::string brief(const std::map<std::string, Digest>& artefacts, const std::str
 }
 
 std::vector<std::string> why_replace(const Serving& serving, const Request& request,
-                                     const std::string& service) {
+                                     const std::string& service, const std::set<std::string>& secrets) {
   std::vector<std::string> why;
   const std::string before = brief(serving.request.artefacts, service),
                     after = brief(request.artefacts, service);
@@ -100,6 +100,7 @@ std::vector<std::string> why_replace(const Serving& serving, const Request& requ
   Comparison comparison(service, request.places);
   comparison.compare("", service_model(serving.request, service), service_model(request, service));
   for (std::string& reason : std::move(comparison).why()) why.push_back(std::move(reason));
+  for (const std::string& name : secrets) why.push_back(fmt::format("secret {} changed", name));
   if (serving.request.development != request.development) {
     why.push_back(request.development ? "mode  release -> development" : "mode  development -> release");
   }
@@ -107,17 +108,32 @@ std::vector<std::string> why_replace(const Serving& serving, const Request& requ
   return why;
 }
 
+/// Of `changed`, what the service saw and is to see; what it names anew or no more differs in its model.
+std::set<std::string> changed_of(const app::App& old, const app::Service& service,
+                                 const std::set<std::string>& changed) {
+  std::set<std::string> names;
+  const auto before = old.services.find(service.name);
+  if (before == old.services.end()) return names;
+  const std::set<std::string> saw = before->second.secret_names();
+  for (const std::string& name : service.secret_names()) {
+    if (changed.contains(name) && saw.contains(name)) names.insert(name);
+  }
+  return names;
+}
+
 }  // namespace
 
-Plan make_plan(const std::optional<Serving>& serving, const Request& request, const app::App& wanted,
-               int to) {
+Plan make_plan(const std::optional<Serving>& serving, const Request& request, const app::App& wanted, int to,
+               const std::set<std::string>& changed) {
   Plan plan{.app = wanted.name, .from = {}, .to = to, .changes = {}, .routes = {}, .ports = {}};
   if (serving) plan.from = serving->number;
+  const app::App old = serving ? app::parse_model(serving->request.model) : app::App();
   for (const std::string& service : start_order(wanted)) {
     Change change{
         .service = service, .kind = Change::add, .replicas = wanted.services.at(service).replicas, .why = {}};
     if (serving && serving->groups.contains(service)) {
-      change.why = why_replace(*serving, request, service);
+      change.why =
+          why_replace(*serving, request, service, changed_of(old, wanted.services.at(service), changed));
       change.kind = change.why.empty() ? Change::keep : Change::replace;
     }
     plan.changes.push_back(std::move(change));

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "app/app.h"
@@ -20,8 +21,10 @@ struct Serving {
 
 /// What a release of `wanted` would do to what serves. A service is replaced when its artefact or its part of
 /// the model differs, or when everything is (`force`, or a change between development and release); its build
-/// context's path and build argv count by the artefact that they gave.
-Plan make_plan(const std::optional<Serving>& serving, const Request& request, const app::App& wanted, int to);
+/// context's path and build argv count by the artefact that they gave. So is one that sees a secret of
+/// `changed`.
+Plan make_plan(const std::optional<Serving>& serving, const Request& request, const app::App& wanted, int to,
+               const std::set<std::string>& changed = {});
 
 /// service -> group of the release that carries `plan` out: what it keeps, and one of its own for the others.
 std::map<std::string, GroupId> groups_of(const Plan& plan, const std::optional<Serving>& serving);

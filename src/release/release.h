@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -40,8 +41,9 @@ struct Request {
   Json model;                                 ///< normalised
   std::map<std::string, Digest> artefacts;    ///< service -> its tree, present in the engine
   std::map<std::string, std::string> places;  ///< "services.web.environment.MOOD" -> "compose.yaml:14"
-  std::string commit;                         ///< "4f2a91c" or "4f2a91c-dirty"; empty: no git
-  std::string by;                             ///< who: "uid 0 (root)"
+  std::string sealed;  ///< the text of the project's sealed file; empty: nothing is sealed
+  std::string commit;  ///< "4f2a91c" or "4f2a91c-dirty"; empty: no git
+  std::string by;      ///< who: "uid 0 (root)"
   bool development =
       false;  ///< `up`: no watch, routes at SERVICE.APP.localhost and APP.localhost, ports on loopback
   bool force = false;  ///< replace every service, changed or not
@@ -76,8 +78,9 @@ struct Change {
   std::string service;
   Kind kind = keep;
   int replicas = 0;
-  std::vector<std::string>
-      why;  ///< "environment.MOOD_COLOUR  grey -> green   compose.yaml:14", "artefact  1f3a77b2 -> 77b2a0c4"
+  /// "environment.MOOD_COLOUR  grey -> green   compose.yaml:14", "artefact  1f3a77b2 -> 77b2a0c4", "secret
+  /// DB_PASSWORD changed".
+  std::vector<std::string> why;
 };
 
 struct Plan {
@@ -102,8 +105,16 @@ struct AppStatus {
   std::map<std::string, std::string> release_of_group;  ///< group id -> "v3"
 };
 
+/// Users that services are given, both included.
+struct UidRange {
+  std::uint32_t first = 0, last = 0;
+};
+
 struct ReleasesOptions {
-  net::Address http;  ///< where the router listens for routed HTTP
+  net::Address http;             ///< where the router listens for routed HTTP
+  std::filesystem::path keys;    ///< the private keys (base/keys.h)
+  std::optional<UidRange> uids;  ///< each service gets one of its own; nothing: all run as the engine does
+  bool secrets = true;           ///< whether services may have secrets: not where others run as the same user
   std::chrono::milliseconds publish_timeout{5'000};
   /// How long the end of Releases may wait for the task that watches readiness: it looks up so often.
   std::chrono::milliseconds stop_notice{200};
@@ -129,7 +140,8 @@ class Releases {
   /// Commits the release and returns at once with its row; `follow` tells the rest. Nothing changed (and not
   /// forced): returns nothing. Throws `invalid` with all problems, `missing` for an artefact that is not
   /// there, `conflict` naming who, what and since when if one is in progress, or if a host or a port is
-  /// another app's.
+  /// another app's. Of the sealed values, all must open: one that does not is `invalid`, or `denied` where we
+  /// have no key; nothing has changed then.
   std::optional<Release> deploy(const Request& request);
 
   /// A new release with the artefacts, model and configuration of `number`, or of the one that served before.
@@ -158,5 +170,10 @@ class Releases {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// Opens what instances see out of the sealed file of the release that started them. Thread-safe; the
+/// database outlives it.
+std::unique_ptr<engine::SecretSource> make_secret_source(store::Database& database,
+                                                         std::filesystem::path keys);
 
 }  // namespace holdall::release

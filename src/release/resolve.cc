@@ -83,6 +83,10 @@ supervise::Group resolve(const app::App& app, const app::Service& service, const
   workload.stop_signal = service.stop_signal;
   workload.stop_grace = std::chrono::ceil<std::chrono::milliseconds>(service.stop_grace);
   workload.environment = service.environment;  // a declared name wins over every one below
+  workload.secret_environment = service.secret_environment;
+  for (const app::SecretFile& file : service.secrets)
+    workload.secret_files.push_back({file.name, file.target, file.mode});
+  workload.uid = release.uid;
   auto& environment = workload.environment;
   environment.try_emplace("HOLDALL_ENV", "");
   environment.try_emplace("HOLDALL_RELEASE", version(release.number));

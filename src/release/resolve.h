@@ -15,6 +15,7 @@ struct ResolveFor {
   int number = 0;
   bool development = false;
   std::map<std::string, std::uint16_t> service_ports;  ///< of all services of the app that have one
+  std::uint32_t uid = 0;                               ///< the service's own user; 0: the engine's
 };
 
 /// The service with every name resolved: what the supervisor is to want. The same arguments give the same

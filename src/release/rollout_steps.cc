@@ -105,7 +105,10 @@ void Rollout::want_what_may_start(const supervise::Snapshot& snapshot) {
   for (const std::string& service : fresh_) {
     if (wanted_.contains(service) || !may_start(app_.services.at(service), snapshot)) continue;
     ResolveFor release{number_, row_.request.development, {}};
-    context_.database.read([&](store::Transaction& t) { release.service_ports = service_ports(t, name_); });
+    context_.database.read([&](store::Transaction& t) {
+      release.service_ports = service_ports(t, name_);
+      if (context_.options.uids) release.uid = service_uids(t, name_).at(service);
+    });
     const supervise::Group group =
         resolve(app_, app_.services.at(service), row_.request.artefacts.at(service), release);
     context_.act("start.want", [&] { context_.supervisor.want(group); });

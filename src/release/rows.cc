@@ -61,6 +61,7 @@ Json to_json(const Request& request) {
       {{"model", request.model},
        {"artefacts", strings(request.artefacts, [](const Digest& digest) { return digest.value; })},
        {"places", strings(request.places, [](const std::string& place) { return place; })},
+       {"sealed", request.sealed},
        {"commit", request.commit},
        {"by", request.by},
        {"development", request.development}});
@@ -73,6 +74,7 @@ Request parse_request(const Json& json) {
     request.artefacts[service] = Digest{digest.string()};
   }
   for (const auto& [path, place] : json.at("places").members()) request.places[path] = place.string();
+  request.sealed = json.string_or("sealed", "");
   request.commit = json.string_or("commit", "");
   request.by = json.string_or("by", "");
   request.development = json.boolean_or("development", false);
@@ -232,6 +234,26 @@ void insert_service_port(store::Transaction& t, const std::string& app, const st
                          std::uint16_t port) {
   t.execute("insert into service_ports (app_id, service, port) values (?, ?, ?)",
             {app, service, std::int64_t{port}});
+}
+
+std::map<std::string, std::uint32_t> service_uids(store::Transaction& t, const std::string& app) {
+  std::map<std::string, std::uint32_t> uids;
+  t.query("select service, uid from service_uids where app_id = ?", {app},
+          [&](const store::Row& row) { uids[row.text(0)] = static_cast<std::uint32_t>(row.integer(1)); });
+  return uids;
+}
+
+std::set<std::uint32_t> all_service_uids(store::Transaction& t) {
+  std::set<std::uint32_t> uids;
+  t.query("select uid from service_uids", {},
+          [&](const store::Row& row) { uids.insert(static_cast<std::uint32_t>(row.integer(0))); });
+  return uids;
+}
+
+void insert_service_uid(store::Transaction& t, const std::string& app, const std::string& service,
+                        std::uint32_t uid) {
+  t.execute("insert into service_uids (uid, app_id, service) values (?, ?, ?)",
+            {std::int64_t{uid}, app, service});
 }
 
 std::optional<Json> stored_table(store::Transaction& t) {

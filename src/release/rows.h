@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,12 @@ std::map<std::string, std::uint16_t> service_ports(store::Transaction& t, const 
 std::vector<std::uint16_t> all_service_ports(store::Transaction& t);
 void insert_service_port(store::Transaction& t, const std::string& app, const std::string& service,
                          std::uint16_t port);
+
+std::map<std::string, std::uint32_t> service_uids(store::Transaction& t, const std::string& app);
+/// Of all apps that ever were.
+std::set<std::uint32_t> all_service_uids(store::Transaction& t);
+void insert_service_uid(store::Transaction& t, const std::string& app, const std::string& service,
+                        std::uint32_t uid);
 
 std::optional<Json> stored_table(store::Transaction& t);
 void store_table(store::Transaction& t, std::uint64_t version, const Json& table);

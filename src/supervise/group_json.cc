@@ -43,13 +43,19 @@ std::chrono::nanoseconds span(const Json& json, std::string_view name) {
 }
 
 Json to_json(const engine::Workload& workload) {
-  Json environment = Json::object();
+  Json environment = Json::object(), templates = Json::object(), files = Json::array();
   for (const auto& [name, value] : workload.environment) environment.members().emplace_back(name, value);
+  for (const auto& [name, value] : workload.secret_environment) templates.members().emplace_back(name, value);
+  for (const engine::SecretFile& file : workload.secret_files)
+    files.add(Json::object({{"name", file.name}, {"target", file.target}, {"mode", file.mode}}));
   return Json::object({{"app", workload.app},
                        {"service", workload.service},
                        {"artefact", workload.artefact.value},
                        {"command", strings(workload.command)},
                        {"environment", std::move(environment)},
+                       {"secret_environment", std::move(templates)},
+                       {"secret_files", std::move(files)},
+                       {"uid", workload.uid},
                        {"working_dir", workload.working_dir},
                        {"stop_signal", workload.stop_signal},
                        {"stop_grace_ms", workload.stop_grace.count()}});
@@ -63,6 +69,13 @@ engine::Workload parse_workload(const Json& json) {
   workload.command = strings(json.at("command"));
   for (const auto& [name, value] : json.at("environment").members())
     workload.environment[name] = value.string();
+  for (const auto& [name, value] : json.at("secret_environment").members())
+    workload.secret_environment[name] = value.string();
+  for (const Json& file : json.at("secret_files").items()) {
+    workload.secret_files.push_back(
+        {file.at("name").string(), file.at("target").string(), static_cast<int>(file.at("mode").integer())});
+  }
+  workload.uid = static_cast<std::uint32_t>(json.at("uid").integer());
   workload.working_dir = json.at("working_dir").string();
   workload.stop_signal = static_cast<int>(json.at("stop_signal").integer());
   workload.stop_grace = std::chrono::milliseconds(json.at("stop_grace_ms").integer());

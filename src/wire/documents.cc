@@ -57,6 +57,7 @@ Json to_json(const DeployRequest& request) {
   return Json::object({{"model", request.model},
                        {"artefacts", to_json(request.artefacts)},
                        {"places", to_json(request.places)},
+                       {"sealed", request.sealed},
                        {"commit", request.commit},
                        {"development", request.development},
                        {"force", request.force}});
@@ -67,6 +68,7 @@ DeployRequest parse_deploy_request(const Json& json) {
   request.model = json.at("model");
   request.artefacts = parse_strings(json, "artefacts");
   request.places = parse_strings(json, "places");
+  request.sealed = json.string_or("sealed", "");
   request.commit = json.string_or("commit", "");
   request.development = json.boolean_or("development", false);
   request.force = json.boolean_or("force", false);

@@ -42,6 +42,7 @@ struct DeployRequest {
   Json model;                                    ///< normalised
   std::map<std::string, std::string> artefacts;  ///< service -> digest of its artefact
   std::map<std::string, std::string> places;     ///< "services.web.environment.MOOD" -> "compose.yaml:14"
+  std::string sealed;  ///< the text of the project's sealed file; empty: nothing is sealed
   std::string commit;
   bool development = false;
   bool force = false;

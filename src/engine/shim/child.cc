@@ -2,13 +2,18 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+
+#include "engine/shim/confine.h"
 
 namespace holdall::engine {
 namespace {
@@ -35,9 +40,9 @@ void reset_signals() {
 
 /// As execvp looks: the first entry that can be executed; a directory that may not be searched counts only
 /// when nothing else is found. Sets errno.
-void execute_on_path(const Spec& spec) {
+void execute_on_path(const Spec& spec, char** environment) {
   const char* program = spec.argv[0];
-  const char* path = value_of(spec.environment, "PATH");
+  const char* path = value_of(environment, "PATH");
   int error = ENOENT;
   for (const char* entry = path ? path : ""; *entry;) {
     const char* end = std::strchr(entry, ':');
@@ -45,13 +50,29 @@ void execute_on_path(const Spec& spec) {
     char candidate[PATH_MAX];
     int written = std::snprintf(candidate, sizeof candidate, "%.*s/%s", length, entry, program);
     if (length > 0 && written < static_cast<int>(sizeof candidate)) {
-      execve(candidate, spec.argv, spec.environment);
+      execve(candidate, spec.argv, environment);
       if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) return;
       if (errno == EACCES) error = EACCES;
     }
     entry = end ? end + 1 : entry + length;
   }
   errno = error;
+}
+
+std::size_t length(char** list) {
+  std::size_t items = 0;
+  while (list && list[items]) ++items;
+  return items;
+}
+
+/// Both lists after one another; no name is in both. nullptr: no memory.
+char** joined(char** first, char** second) {
+  std::size_t firsts = length(first), seconds = length(second);
+  auto** all = static_cast<char**>(std::calloc(firsts + seconds + 1, sizeof(char*)));
+  if (!all) return nullptr;
+  std::copy_n(first, firsts, all);
+  std::copy_n(second, seconds, all + firsts);
+  return all;
 }
 
 }  // namespace
@@ -61,7 +82,15 @@ const char* words(int error) {
   return text ? text : "unknown error";
 }
 
-void become(const Spec& spec, char* reason, std::size_t size) {
+void become(const Spec& spec, const Secrets& secrets, char* reason, std::size_t size) {
+  char** environment = joined(spec.environment, secrets.variables);
+  if (!environment) {
+    std::snprintf(reason, size, "cannot make its environment: %s", words(errno));
+    return;
+  }
+  if (!drop_privileges(spec, reason, size)) return;
+  // A change of user takes it away; it says the same again where there was none.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (chdir(spec.working_dir) != 0) {
     std::snprintf(reason, size, "cannot enter %s: %s", spec.working_dir, words(errno));
     return;
@@ -72,12 +101,12 @@ void become(const Spec& spec, char* reason, std::size_t size) {
 
   const char* program = spec.argv[0];
   if (!std::strchr(program, '/')) {
-    execute_on_path(spec);
+    execute_on_path(spec, environment);
     const char* where = errno == ENOENT ? " (looked for on its PATH)" : "";
     std::snprintf(reason, size, "cannot execute %s: %s%s", program, words(errno), where);
     return;
   }
-  execve(program, spec.argv, spec.environment);
+  execve(program, spec.argv, environment);
   int error = errno;
   bool no_interpreter = error == ENOENT && access(program, F_OK) == 0;
   std::snprintf(reason, size, "cannot execute %s: %s", program,

@@ -13,9 +13,10 @@ enum : int {
   kOutWriteFd = 9,
   kErrReadFd = 10,
   kErrWriteFd = 11,
-  kShimFds = 12,  ///< the first number that is free
+  kSecretsFd = 12,  ///< a pipe with values that only the program may see; empty: none
+  kShimFds = 13,    ///< the first number that is free
 
-  // Of `enter`, which has the specification too.
+  // Of `enter`, which has the specification and the secrets too.
   kTargetFd = 4,  ///< pidfd of the shim whose namespaces are entered
 };
 

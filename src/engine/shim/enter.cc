@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <initializer_list>
 
 #include "engine/shim/child.h"
 #include "engine/shim/descriptors.h"
@@ -28,8 +29,14 @@ int fail(const char* doing) {
 [[noreturn]] void run_program(const Spec& spec) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  char reason[512];
-  become(spec, reason, sizeof reason);
+  char reason[512] = "cannot read its secrets";
+  // Its output goes to whoever asked, who made the pipes.
+  if (spec.uid != 0) {
+    for (int fd : {STDOUT_FILENO, STDERR_FILENO}) [[maybe_unused]]
+      int ignored = fchown(fd, spec.uid, spec.uid);
+  }
+  Secrets secrets;
+  if (secrets.read_from(kSecretsFd)) become(spec, secrets, reason, sizeof reason);
   dprintf(STDERR_FILENO, "%s\n", reason);
   _exit(kCannotExecute);
 }
@@ -53,6 +60,7 @@ int enter() {
   pid_t child = fork();
   if (child < 0) return fail("start a process");
   if (child == 0) run_program(spec);
+  close(kSecretsFd);
   for (;;) {
     int signal = sigwaitinfo(&awaited, nullptr);
     if (signal == SIGTERM) kill(0, SIGKILL);

@@ -18,8 +18,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <utility>
 
 #include "engine/shim/child.h"
+#include "engine/shim/confine.h"
 #include "engine/shim/descriptors.h"
 #include "engine/shim/failpoint.h"
 #include "engine/shim/segments.h"
@@ -40,8 +42,32 @@ std::int64_t boottime() {
   return now.tv_sec * kSecond + now.tv_nsec;
 }
 
+/// In the child: all that comes between the fork and the program. Returns with the reason if it does not get
+/// so far.
+void run_program(const Spec& spec, bool own_mounts, pid_t parent, char* reason, std::size_t size) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);  // it died before the line above
+  setsid();
+  int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  [[maybe_unused]] auto ignored = write(score, "0", 1);  // lowering it is root's alone
+  for (auto [pipe, stream] : {std::pair(kOutWriteFd, STDOUT_FILENO), std::pair(kErrWriteFd, STDERR_FILENO)}) {
+    dup2(pipe, stream);
+    // So that it may open /dev/stdout, as some do.
+    if (spec.uid != 0) ignored = fchown(stream, spec.uid, spec.uid);
+  }
+  Secrets secrets;
+  if (!secrets.read_from(kSecretsFd)) {
+    std::snprintf(reason, size, "cannot read its secrets");
+  } else if (cover_state(spec, own_mounts, reason, size) &&
+             place_secrets(spec, secrets, own_mounts, kDirectoryFd, reason, size)) {
+    if (write_tree(kDirectoryFd)) return become(spec, secrets, reason, size);
+    std::snprintf(reason, size, "cannot write down which processes are its: %s", words(errno));
+  }
+}
+
 class Shim {
  public:
+  explicit Shim(bool own_mounts) : own_mounts_(own_mounts) {}
   void start();
   void run();
 
@@ -61,6 +87,7 @@ class Shim {
   void tell(int control, const char* text) const;
   bool tree_gone() const { return child_ended_ && no_children_; }
 
+  const bool own_mounts_;  ///< what is mounted is seen in its namespace alone
   char id_[64] = "", boot_id_[64] = "";
   int signals_ = -1;
   int controls_[kMostControls] = {-1, -1, -1, -1};
@@ -90,37 +117,21 @@ void Shim::start() {
   shim_failpoint("shim.exec.after");
   spec.unmap();
   close(kSpecFd);
+  close(kSecretsFd);
   close(kOutWriteFd);
   close(kErrWriteFd);
 }
 
 /// Returns once the program is executed, or was not: `reason` comes through a pipe that the exec closes.
 void Shim::start_child(const Spec& spec) {
-  rlimit cores;
-  getrlimit(RLIMIT_CORE, &cores);
-  rlimit no_cores{0, cores.rlim_max};
-  setrlimit(RLIMIT_CORE, &no_cores);
-
   int report[2];
   char reason[512] = "";
   ssize_t size = -1;
   pid_t parent = getpid();
   child_ = -1;
   if (pipe2(report, O_CLOEXEC) == 0 && (child_ = fork()) == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(127);  // it died before the line above
-    setsid();
-    setrlimit(RLIMIT_CORE, &cores);
-    int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    [[maybe_unused]] auto ignored = write(score, "0", 1);  // lowering it is root's alone
-    dup2(kOutWriteFd, STDOUT_FILENO);
-    dup2(kErrWriteFd, STDERR_FILENO);
-    if (write_tree(kDirectoryFd)) {
-      become(spec, reason, sizeof reason);
-    } else {
-      std::snprintf(reason, sizeof reason, "cannot write down which processes are its: %s", words(errno));
-    }
-    ignored = write(report[1], reason, std::strlen(reason));
+    run_program(spec, own_mounts_, parent, reason, sizeof reason);
+    [[maybe_unused]] auto ignored = write(report[1], reason, std::strlen(reason));
     _exit(127);
   }
   if (child_ > 0) {
@@ -302,6 +313,10 @@ void Shim::tell(int control, const char* text) const {
 
 int run_instance() {
   prctl(PR_SET_DUMPABLE, 0);
+  rlimit cores;
+  getrlimit(RLIMIT_CORE, &cores);
+  cores.rlim_cur = 0;
+  setrlimit(RLIMIT_CORE, &cores);
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   setsid();
   umask(022);
@@ -312,9 +327,7 @@ int run_instance() {
   sigprocmask(SIG_SETMASK, &all, nullptr);
   for (int fd = kSpecFd; fd < kShimFds; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
   [[maybe_unused]] int ignored = chdir("/");
-  own_tree();
-
-  Shim shim;
+  Shim shim(own_tree());
   shim.start();
   shim.run();
   return 0;

@@ -35,15 +35,17 @@ int parent_of(int pid) {
 
 }  // namespace
 
-void own_tree() {
+bool own_tree() {
   if (getpid() != 1) {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    return;
+    return false;
   }
-  // Slaves, so that a disk that the host unmounts does not stay busy here. Where a container forbids a /proc
-  // of our own, the host's must do.
-  mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr);
+  // Slaves, so that a disk that the host unmounts does not stay busy here. Where that is forbidden (or "/" is
+  // no mount, as in a chroot), what we mount might be seen by the host, and we mount nothing.
+  if (mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) != 0) return false;
+  // Where a container forbids a /proc of our own, the host's must do.
   mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr);
+  return true;
 }
 
 bool write_tree(int directory) {
