@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <limits>
 #include <set>
 
 using namespace holdall;
@@ -53,4 +54,10 @@ TEST_CASE(
 TEST_CASE("a line break stays inside the line") {
   std::string said = log::mozlog_line(log::Severity::error, "t", "l", "two\nlines", Json::object(), 1);
   CHECK(said.find('\n') == std::string::npos);
+}
+
+TEST_CASE("a number that JSON cannot write goes as text") {
+  Json said = line(Json::object({{"part", std::numeric_limits<double>::quiet_NaN()},
+                                 {"most", Json::array({1, std::numeric_limits<double>::infinity()})}}));
+  CHECK(said.at("Fields") == Json::parse(R"({"part":"nan","most":"[1,null]"})"));
 }

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <future>
 #include <latch>
+#include <stdexcept>
 
 #include "net/client.h"
 #include "net/fake.h"
@@ -429,6 +430,174 @@ TEST_CASE("many clients at once each get their own answer") {
   }
   for (auto& thread : threads) thread.join();
   CHECK(right == 200);
+}
+
+TEST_CASE("each request is recorded once, with what became of it") {
+  std::vector<RequestRecord> records;
+  ServerOptions options;
+  options.record = [&](const RequestRecord& record) { records.push_back(record); };
+  options.largest_body = 8;
+  {
+    ServerThread server(
+        {hello(),
+         echo(),
+         {"GET", "/bug", [](Request&) -> Response { throw std::out_of_range("off the map"); }},
+         {"GET", "/who",
+          [](Request& request) {
+            request.log_fields["uid"] = "ada";
+            throw Error(Error::denied, "not you");
+            return plain("");
+          }}},
+        options);
+    Raw client(server.address());
+    client.say(
+        "GET /hello?key=x HTTP/1.1\r\nHost: x\r\nX-Request-ID: r1\r\nUser-Agent: \xff\r\nAccept-Language: "
+        "de\r\n"
+        "X-Forwarded-For: 203.0.113.7,10.0.0.1\r\nX-Forwarded-For: 10.0.0.2\r\n\r\n"
+        "GET /bug HTTP/1.1\r\nHost: x\r\n\r\nGET /who HTTP/1.1\r\nHost: x\r\n\r\nGET /%zz HTTP/1.1\r\nHost: "
+        "x\r\n\r\n"
+        "GET /none HTTP/1.1\r\nHost: x\r\n\r\nPOST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n");
+    client.hear_all();
+    Raw gone(server.address());
+    gone.say("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12");
+    gone.end_of_input();
+    gone.hear_all();
+    Raw babbler(server.address());
+    babbler.say("what?\r\n\r\n");
+    babbler.hear_all();
+    server.stop();
+  }
+  REQUIRE(records.size() == 8);
+  CHECK(records[0].path == "/hello");
+  CHECK(records[0].id == "r1");
+  CHECK(records[0].agent == "\xff");
+  CHECK(records[0].language == "de");
+  CHECK(records[0].addresses == std::vector<std::string>{"203.0.113.7", "10.0.0.1", "10.0.0.2"});
+  CHECK(records[1].fault == "off the map");
+  CHECK(records[1].fields.at("error").string() == "std::out_of_range");
+  CHECK(records[2].fields.at("uid").string() == "ada");
+  CHECK(records[2].fault == "");
+  std::vector<int> statuses;
+  for (const RequestRecord& record : records) statuses.push_back(record.status);
+  CHECK(statuses == std::vector<int>{200, 500, 403, 400, 404, 413, 0, 400});
+  CHECK(records[7].method == "");
+}
+
+TEST_CASE("a stream is recorded at its end, and a request that the stop cuts off as unanswered") {
+  std::vector<RequestRecord> records;
+  std::latch entered(1), leave(1);
+  StreamFacts facts;
+  ServerOptions options;
+  options.record = [&](const RequestRecord& record) { records.push_back(record); };
+  options.finish = 1ms;
+  {
+    ServerThread server({stream_route(facts, 3, "piece"),
+                         {"GET", "/stuck",
+                          [&](Request&) {
+                            entered.count_down();
+                            leave.wait();
+                            return plain("late");
+                          }}},
+                        options);
+    Raw reader(server.address());
+    reader.say("GET /stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    reader.hear_all();
+    Raw stuck(server.address());
+    stuck.say("GET /stuck HTTP/1.1\r\nHost: x\r\n\r\n");
+    entered.wait();
+    server.stop();
+    leave.count_down();
+  }
+  REQUIRE(records.size() == 2);
+  CHECK(records[0].status == 200);
+  CHECK(records[1].path == "/stuck");
+  CHECK(records[1].status == 0);
+}
+
+TEST_CASE("a stream whose length is told is sent without chunks, and cut when it gives less") {
+  StreamFacts whole, less;
+  auto told = [](StreamFacts& facts, const char* path) {
+    return Route{"GET", path, [&facts](Request&) {
+                   Response out;
+                   out.stream = std::make_unique<Numbers>(facts, 3, "12345");
+                   out.length = 15;
+                   return out;
+                 }};
+  };
+  auto short_one = told(less, "/less");
+  short_one.handler = [&](Request&) {
+    Response out;
+    out.stream = std::make_unique<Numbers>(less, 3, "12345");
+    out.length = 16;
+    return out;
+  };
+  ServerThread server({told(whole, "/whole"), std::move(short_one), hello()});
+  Raw client(server.address());
+  client.say(
+      "HEAD /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /whole HTTP/1.1\r\nHost: x\r\n\r\nGET /hello "
+      "HTTP/1.1\r\nHost: x\r\n\r\n");
+  std::string said = client.hear("\r\n\r\nhello");
+  CHECK(said.find("Content-Length: 15\r\n") != std::string::npos);
+  CHECK(said.find("Transfer-Encoding") == std::string::npos);
+  CHECK(said.find("\r\n\r\n123451234512345HTTP/1.1 200") != std::string::npos);
+  CHECK_THROWS_AS(fetch(server.address(), {.target = "/less"}, soon()), Error);
+}
+
+TEST_CASE("a handler of the reserve answers though the pool is full") {
+  std::latch entered(1), leave(1);
+  ServerOptions options;
+  options.threads = 1;
+  options.queued = 0;
+  ServerThread server({{"GET", "/slow",
+                        [&](Request&) {
+                          entered.count_down();
+                          leave.wait();
+                          return plain("slow");
+                        }},
+                       {"GET", "/health", [](Request&) { return plain("well"); }, Lane::reserve}},
+                      options);
+  Raw slow(server.address());
+  slow.say("GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  entered.wait();
+  CHECK(fetch(server.address(), {.target = "/health"}, soon()).body == "well");
+  leave.count_down();
+  CHECK(slow.hear_all().ends_with("slow"));
+}
+
+TEST_CASE("a server that is stopped answers a request whose body is still on its way") {
+  ServerThread server({echo(), hello()});
+  Raw client(server.address());
+  client.say("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n12");
+  Raw idle(server.address());
+  idle.say("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+  idle.hear("hello");
+  server.begin_stop();
+  CHECK(idle.hear_all() == "");
+  client.say("34");
+  CHECK(client.hear_all().ends_with("1234"));
+}
+
+TEST_CASE("a header of an answer with a line break in it makes it a 500") {
+  ServerThread server({{"GET", "/split", [](Request&) {
+                          Response out = plain("x");
+                          out.headers.emplace_back("X-Note", "a\r\nSet-Cookie: b");
+                          return out;
+                        }}});
+  ClientResponse answer = fetch(server.address(), {.target = "/split"}, soon());
+  CHECK(answer.status == 500);
+  CHECK(answer.header("Set-Cookie").empty());
+}
+
+TEST_CASE("a last ** takes what is left of a path, and no segment that hides a slash") {
+  ServerThread server(
+      {{"GET", "/files/**", [](Request& request) { return plain("[" + request.parameters[0] + "]"); }}});
+  auto body = [&](const char* target) { return fetch(server.address(), {.target = target}, soon()).body; };
+  CHECK(body("/files/a/b%20c.css") == "[a/b c.css]");
+  CHECK(body("/files/") == "[]");
+  CHECK(body("/files/a/") == "[a/]");
+  for (const char* wrong : {"/files", "/files/a%2fb", "/files//a", "/files/a//b"}) {
+    CHECK(fetch(server.address(), {.target = wrong}, soon()).status == 404);
+  }
 }
 
 }  // namespace holdall::net

@@ -237,3 +237,50 @@ TEST_CASE("a newer schema is refused with its number") {
                        doctest::Contains("has schema version 2, this program knows 1"), Error);
   CHECK(kind_of([&] { database->migrate(kFirst); }) == Error::invalid);
 }
+
+TEST_CASE("a shared database has several users at once, and each read sees one state") {
+  Directory directory;
+  auto one = open_sqlite(directory.file(), Access::shared);
+  auto other = open_sqlite(directory.file(), Access::shared);
+  one->migrate(kFirst);
+  add(*one, "a", 1);
+  CHECK(count(*other) == 1);
+  other->read([&](Transaction& t) {
+    auto rows = [&] {
+      std::int64_t n = 0;
+      t.query("select count(*) from things", {}, [&](const Row& row) { n = row.integer(0); });
+      return n;
+    };
+    CHECK(rows() == 1);
+    add(*one, "b", 2);
+    CHECK(rows() == 1);
+  });
+  CHECK(count(*other) == 2);
+}
+
+TEST_CASE("of several that migrate a shared database at once, one does it") {
+  Directory directory;
+  open_sqlite(directory.file(), Access::shared)->migrate(kFirst);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] { open_sqlite(directory.file(), Access::shared)->migrate(kSecond); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(open_sqlite(directory.file(), Access::shared)->version() == 2);
+  CHECK(open_sqlite(directory.file() + ".before-2", Access::shared)->version() == 1);
+}
+
+TEST_CASE("threads that write to a shared database wait for each other") {
+  constexpr int kThreads = 4, kEach = 25;
+  Directory directory;
+  open_sqlite(directory.file(), Access::shared)->migrate(kFirst);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&, i] {
+      auto database = open_sqlite(directory.file(), Access::shared);
+      for (int j = 0; j < kEach; ++j) add(*database, std::to_string(i) + "." + std::to_string(j), j);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(count(*open_sqlite(directory.file(), Access::shared)) == kThreads * kEach);
+}
