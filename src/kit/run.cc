@@ -13,6 +13,10 @@ namespace {
 
 constexpr int kUsage = 2;
 
+// After the time for running requests, a moment to end in. Together with STOP_TIMEOUT's default it is less
+// than the 10 s after which Docker and Holdall kill.
+constexpr auto kEndBound = std::chrono::seconds(1);
+
 std::string list_of(std::string_view program, const std::vector<Command>& commands) {
   std::string out = fmt::format("usage: {} COMMAND [ARGUMENT...]\n\n", program);
   for (const Command& command : commands) {
@@ -78,7 +82,7 @@ int start(const Command& command, std::vector<std::string> arguments, const Opti
   }
   std::set_terminate(log_and_abort);
   signal(SIGPIPE, SIG_IGN);
-  Signals signals(common.stop_timeout + std::chrono::seconds(1));
+  Signals signals(common.stop_timeout + kEndBound);
   log::Backlog backlog;
   Running service(common, std::move(version), std::move(arguments), signals);
   int code = run_command(prepared, service);

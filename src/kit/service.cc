@@ -18,12 +18,6 @@
 namespace holdall::kit {
 namespace {
 
-using namespace std::chrono_literals;
-
-// After the time for running requests, a moment to end in. Together with STOP_TIMEOUT's default it is less
-// than the 10 s after which Docker and Holdall kill.
-constexpr auto kEndBound = 1s;
-
 constexpr Setting<Common> kCommonRows[] = {
     {"PORT", &Common::port, "8000", "where to listen"},
     {"HOST", &Common::host, "", "IP address to listen on; all of them if empty"},
