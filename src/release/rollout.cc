@@ -6,9 +6,11 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/keys.h"
 #include "base/log.h"
 #include "release/plan.h"
 #include "release/report.h"
+#include "release/secrets.h"
 
 namespace holdall::release {
 namespace {
@@ -17,7 +19,7 @@ namespace {
 // back, short beside what a person waits for.
 constexpr auto kRetryPause = std::chrono::milliseconds(500);
 
-// Artefacts of so many releases of each app are kept, to roll back to.
+// Artefacts and keys of so many releases of each app are kept, to roll back to.
 constexpr std::size_t kKeptReleases = 10;
 
 /// Before the new table is out, and while it is on probation, an error ends the release. Later there is
@@ -142,9 +144,10 @@ void Rollout::pause(const supervise::Snapshot& seen, Instant at_most) const {
   context_.supervisor.wait(seen.version, Deadline::after(span));
 }
 
-/// Those of the last releases of every app, and of what serves or moves: nothing else is ever started again.
-void Rollout::keep_artefacts() const {
-  std::set<Digest> kept;
+/// Of every app: nothing is ever started again but from its last releases, and what serves or moves.
+void Rollout::forget_unneeded() const {
+  std::set<Digest> artefacts;
+  std::vector<PublicKey> keys;
   context_.database.read([&](store::Transaction& t) {
     for (const AppRow& app : all_apps(t)) {
       std::vector<int> all = numbers(t, app.name);
@@ -153,12 +156,14 @@ void Rollout::keep_artefacts() const {
       if (const auto moving = moving_number(t, app.name)) all.push_back(*moving);
       for (const int number : all) {
         const std::optional<Row> row = find_row(t, app.name, number);
-        for (const auto& [service, digest] : row->request.artefacts) kept.insert(digest);
+        for (const auto& [service, digest] : row->request.artefacts) artefacts.insert(digest);
+        if (app.name == name_) add_needed_keys(t, *row, keys);
       }
     }
   });
   try {
-    context_.act("artefacts", [&] { context_.engine.keep_artefacts({kept.begin(), kept.end()}); });
+    context_.act("artefacts", [&] { context_.engine.keep_artefacts({artefacts.begin(), artefacts.end()}); });
+    KeyDirectory(context_.options.keys).retire({name_}, keys);
   } catch (const Error& error) {
     // What was not deleted now will be after the next release.
     log::warning("release.artefacts", error.what());

@@ -61,7 +61,7 @@ class Rollout {
   void tell(std::string kind, Json data);
   void commit_untold();
   void pause(const supervise::Snapshot& seen, Instant at_most = Instant::max()) const;
-  void keep_artefacts() const;
+  void forget_unneeded() const;
 
   const Context& context_;
   const std::string name_;

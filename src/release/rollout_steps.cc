@@ -258,7 +258,7 @@ void Rollout::stop_old() {
     context_.act("stop", [&] { context_.supervisor.unwant(group); });
   }
   if (!context_.wait_gone(replaced_, stop_)) return;
-  keep_artefacts();
+  forget_unneeded();
   Row next = row_in(row_, Step::live, context_.clock);
   set_requests(next.release.report, name_, context_.router.counters(Deadline::after(kCountersTimeout)));
   tell("done", Json::object({{"report", public_report(next.release.report)}}));
@@ -290,7 +290,7 @@ void Rollout::revert() {
     context_.act("revert.stop", [&] { context_.supervisor.unwant(group); });
   }
   if (!context_.wait_gone(groups, stop_)) return;
-  keep_artefacts();
+  forget_unneeded();
 
   Row next = row_in(row_, Step::failed, context_.clock);
   Json data = Json::object({{"reason", row_.release.reason},

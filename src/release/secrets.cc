@@ -118,6 +118,19 @@ std::set<std::string> changed_secrets(const OpenedSecrets& before, const OpenedS
   return changed;
 }
 
+void add_needed_keys(store::Transaction& t, const Row& row, std::vector<PublicKey>& keys) {
+  auto add = [&](const Request& request) {
+    for (const Recipient& one : SealedFile::parse(request.sealed, kFile).recipients())
+      keys.push_back(one.key);
+  };
+  add(row.request);
+  for (const auto& [service, group] : row.groups) {
+    const int number = release_of(group);
+    if (number == row.release.number) continue;
+    if (const std::optional<Row> started = find_row(t, row.release.app, number)) add(started->request);
+  }
+}
+
 namespace {
 
 class SecretSource final : public engine::SecretSource {

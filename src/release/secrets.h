@@ -6,8 +6,10 @@
 #include <string>
 
 #include "app/app.h"
+#include "base/keys.h"
 #include "base/secret.h"
 #include "release/release.h"
+#include "release/rows.h"
 
 namespace holdall::release {
 
@@ -22,5 +24,10 @@ OpenedSecrets check_secrets(const Request& request, const app::App& app, const R
 
 /// The names whose values differ, or that one side does not have.
 std::set<std::string> changed_secrets(const OpenedSecrets& before, const OpenedSecrets& after);
+
+/// Adds the public keys to which the values of a release are sealed; also those of former releases whose
+/// groups it keeps, for an instance that is started again gets the values of the release that its group began
+/// with.
+void add_needed_keys(store::Transaction& t, const Row& row, std::vector<PublicKey>& keys);
 
 }  // namespace holdall::release

@@ -181,3 +181,25 @@ TEST_CASE("each service has a user of its own, which nobody else ever gets") {
     if (group.workload.app == "hello") CHECK(group.workload.uid == uids.at(group.workload.service));
   }
 }
+
+TEST_CASE(
+    "a private key stays as long as a kept release needs it, or an instance that was started by an older "
+    "one") {
+  SealedHouse house;
+  const PublicKey first = house.keys.ensure(kHello);
+  house.run(house.both({{"DB_PASSWORD", "hunter2"}, {"API_KEY", "k"}}));
+  const PublicKey second = house.keys.make(kHello);
+  // Sealed to the second key from now on; robot, whose secret is as it was, stays the first release's.
+  for (int i = 0; i < 10; ++i) {
+    house.run(house.both({{"DB_PASSWORD", "hunter2 " + std::to_string(i)}, {"API_KEY", "k"}}));
+  }
+  CHECK(house.keys.keys(kHello).size() == 2);
+  house.run(house.both({{"DB_PASSWORD", "hunter2"}, {"API_KEY", "other"}}));
+  CHECK(house.keys.keys(kHello).size() == 2);  // the tenth last release keeps robot@v1
+  for (int i = 0; i < 10; ++i) {
+    house.run(house.both({{"DB_PASSWORD", "hunter2 " + std::to_string(i)}, {"API_KEY", "other"}}));
+  }
+  REQUIRE(house.keys.keys(kHello).size() == 1);
+  CHECK(house.keys.keys(kHello)[0].public_key() == second);
+  CHECK(second != first);
+}
