@@ -124,11 +124,12 @@ int secrets_rotate(Invocation& call) {
   project.file = resealed_by_server(project, true, call.globals);
   project.save();
   Terminal errors(2, call.globals.ansi);
-  errors.line(fmt::format(
-      "every value of {} is sealed to a new key of the server; commit the file and deploy it. The old "
-      "key stays as long as a release needs it. If an old key was lost, change the values "
-      "themselves: it opens every earlier version of the file",
-      project.filename()));
+  errors.line(
+      fmt::format("every value of {} is sealed to a new key of the server; commit the file; releases use the "
+                  "new key from now on. The old "
+                  "key stays as long as a release needs it. If an old key was lost, change the values "
+                  "themselves: it opens every earlier version of the file",
+                  project.filename()));
   if (recovery) show_recovery_key(*recovery, errors);
   return 0;
 }

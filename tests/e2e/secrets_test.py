@@ -6,6 +6,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import nacl.public
 import pytest
-from harness import BINARY, PATIENCE, Failed, until
+from harness import BINARY, PATIENCE, Failed, environment_of, until
 from sealed import Box, Sealed, raw_key
 
 # A service that names a secret nobody has sealed: the commands must not mind.
@@ -248,6 +249,31 @@ def test_a_rotation_seals_every_value_to_a_new_key_and_keeps_the_old_one(project
     assert project.value('B') == b'two'
     assert before.open('A', 'server', project.key(1))[2] == b'one'
     assert project.server_opens() == {'A', 'B'}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='a service gets secrets only as a user of its own')
+def test_instances_of_releases_before_and_after_a_rotation_get_their_values(project):
+    compose = project.directory / 'compose.yaml'
+    compose.write_text(COMPOSE.replace('"./web"', '"sleep", "1000"'))
+    (project.directory / '.dockerignore').write_text('compose.yaml\nsecrets.sealed\n')
+    project.seal('DB_PASSWORD', 'one')
+
+    def password(release):
+        pids = project.server.census().slots().get(f'shop/web.1@{release}', [])
+        return environment_of(pids[0]).get('DB_PASSWORD') if len(pids) == 1 else None
+
+    project.server.cli('deploy', cwd=project.directory)
+    assert password('v1') == 'one'
+    project.secrets('rotate')
+    first = project.server.census().slots()['shop/web.1@v1'][0]
+    os.kill(first, signal.SIGKILL)
+    until('v1 to run again with its value', lambda: first not in project.server.census().slots().get('shop/web.1@v1', [first])
+          and password('v1') == 'one')
+    project.seal('DB_PASSWORD', 'two')
+    project.server.cli('deploy', cwd=project.directory)
+    assert password('v2') == 'two'
+    project.server.cli('rollback', cwd=project.directory)
+    assert password('v3') == 'one'
 
 
 def test_a_rotation_of_values_that_do_not_open_makes_no_key(project):
