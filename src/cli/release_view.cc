@@ -38,6 +38,18 @@ std::string change_text(const Json& change) {
   return fmt::format("{} {}{}", sign(kind), change.at("service").string(), replicas);
 }
 
+/// "DB_PASSWORD -> db, web   API_KEY -> web   verified": who sees what. There is no plan where one does not
+/// open.
+std::string secrets_text(const Json& plan) {
+  std::string out;
+  if (const Json* secrets = plan.find("secrets")) {
+    for (const auto& [name, services] : secrets->members()) {
+      out += fmt::format("{} -> {}   ", name, joined(services, ", "));
+    }
+  }
+  return out.empty() ? out : out + "verified";
+}
+
 /// How long it was waited for, where anybody noticed: an exit says itself how soon it came.
 std::string waited(const Json& data) {
   const Json* ms = data.find("start_ms");
@@ -100,6 +112,8 @@ std::vector<std::string> plan_lines(const Json& plan) {
   if (!routes.items().empty()) parts.push_back("route " + joined(routes, " "));
   lines.push_back(labelled("plan", fmt::format("{}", fmt::join(parts, "   "))));
   if (!plan.at("ports").items().empty()) lines.push_back(labelled("ports", joined(plan.at("ports"), "   ")));
+  if (std::string secrets = secrets_text(plan); !secrets.empty())
+    lines.push_back(labelled("secrets", secrets));
   for (const Json& change : plan.at("changes").items()) {
     if (change.at("kind").string() != "replace") continue;
     for (const Json& why : change.at("why").items()) {

@@ -125,7 +125,8 @@ std::set<std::string> changed_of(const app::App& old, const app::Service& servic
 
 Plan make_plan(const std::optional<Serving>& serving, const Request& request, const app::App& wanted, int to,
                const std::set<std::string>& changed) {
-  Plan plan{.app = wanted.name, .from = {}, .to = to, .changes = {}, .routes = {}, .ports = {}};
+  Plan plan{
+      .app = wanted.name, .from = {}, .to = to, .changes = {}, .routes = {}, .ports = {}, .secrets = {}};
   if (serving) plan.from = serving->number;
   const app::App old = serving ? app::parse_model(serving->request.model) : app::App();
   for (const std::string& service : start_order(wanted)) {
@@ -146,6 +147,9 @@ Plan make_plan(const std::optional<Serving>& serving, const Request& request, co
   const Served served{wanted, request.development, {}, {}};
   for (const router::Route& route : routes(served)) {
     plan.routes.push_back(route.path == "/" ? route.host : route.host + route.path);
+  }
+  for (const auto& [name, service] : wanted.services) {
+    for (const std::string& secret : service.secret_names()) plan.secrets[secret].push_back(name);
   }
   for (const Published& port : published_ports(served)) {
     plan.ports.push_back(fmt::format("{} -> {}", net::text(port.address), port.service));

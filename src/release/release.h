@@ -85,10 +85,11 @@ struct Change {
 
 struct Plan {
   std::string app;
-  std::optional<int> from;                 ///< the serving release's number
-  int to = 0;                              ///< the number the new one would get
-  std::vector<Change> changes;             ///< in the order of starting
-  std::vector<std::string> routes, ports;  ///< "hello.localhost", ":5432 -> db"
+  std::optional<int> from;                                  ///< the serving release's number
+  int to = 0;                                               ///< the number the new one would get
+  std::vector<Change> changes;                              ///< in the order of starting
+  std::vector<std::string> routes, ports;                   ///< "hello.localhost", ":5432 -> db"
+  std::map<std::string, std::vector<std::string>> secrets;  ///< name -> the services that see it; all open
   bool nothing_changed() const;
 };
 Json to_json(const Plan& plan);

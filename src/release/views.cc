@@ -29,13 +29,16 @@ Json to_json(const Plan& plan) {
                               {"replicas", change.replicas},
                               {"why", strings(change.why)}}));
   }
+  Json secrets = Json::object();
+  for (const auto& [name, services] : plan.secrets) secrets[name] = strings(services);
   return Json::object({{"app", plan.app},
                        {"from", version(plan.from)},
                        {"to", version(plan.to)},
                        {"unchanged", plan.nothing_changed()},
                        {"changes", std::move(changes)},
                        {"routes", strings(plan.routes)},
-                       {"ports", strings(plan.ports)}});
+                       {"ports", strings(plan.ports)},
+                       {"secrets", std::move(secrets)}});
 }
 
 Json to_json(const Release& release) {
