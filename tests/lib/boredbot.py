@@ -2,11 +2,12 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import urllib.error
 import urllib.request
 
-from harness import BINARY, free_port, until
+from harness import BINARY, ROOT, free_port, until
 from parse_api import Account
 
 BOREDBOT = BINARY.parent / 'examples/boredbot'
@@ -41,6 +42,35 @@ def settings(robot, mood):
 def items(page):
     """The lines of a page, without their tags."""
     return [re.sub('<[^>]*>', '', item) for item in re.findall('<li>(.*?)</li>', page)]
+
+
+class Project:
+    """A copy of the example in `directory`, with the built program, as somebody who releases it to `server` has it."""
+
+    def __init__(self, server, directory, api):
+        self.server, self.directory = server, directory
+        shutil.copytree(ROOT / 'examples/boredbot', directory)
+        shutil.copy(BOREDBOT, directory)
+        self.change('http://127.0.0.1:1337/1', api.url)
+
+    def change(self, old, new):
+        """Edits compose.yaml."""
+        compose = self.directory / 'compose.yaml'
+        text = compose.read_text()
+        assert old in text, f'{old} is not in {compose}'
+        compose.write_text(text.replace(old, new))
+
+    def cli(self, *words, **options):
+        return self.server.cli(*words, cwd=self.directory, **options)
+
+    def seal(self, robot, mood):
+        self.cli('secrets', 'seal', 'PARSE_REST_API_KEY', stdin=robot.key)
+        self.cli('secrets', 'seal', 'STATE_REST_API_KEY', stdin=mood.key)
+
+    def break_it(self, port):
+        """The next version listens where nobody can reach it."""
+        self.change('["./boredbot", "web"]', f'["env", "HOST=127.0.0.1", "PORT={port}", "./boredbot", "web"]')
+        self.change('replicas: 3', 'replicas: 1')  # on one port there is room for one
 
 
 class BoredBot:

@@ -111,8 +111,8 @@ class UnixConnection(http.client.HTTPConnection):
 class Server:
     """`holdall serve` with its own state, sockets and port."""
 
-    def __init__(self, binary=BINARY, failpoints=None, environment=None):
-        self.binary = str(binary)
+    def __init__(self, binary=BINARY, failpoints=None, environment=None, flags=()):
+        self.binary, self.flags = str(binary), flags
         self.place = Path(tempfile.mkdtemp(prefix='holdall-test-'))
         self.state, self.run_dir = self.place / 'state', self.place / 'run'
         self.http = free_port()
@@ -148,7 +148,7 @@ class Server:
 
     def start(self, ready=True):
         with open(self.log_path, 'ab') as log:
-            self.serve = subprocess.Popen([self.binary, 'serve'], env=self.daemon_environment, stdout=log, stderr=log,
+            self.serve = subprocess.Popen([self.binary, 'serve', *self.flags], env=self.daemon_environment, stdout=log, stderr=log,
                                           stdin=subprocess.DEVNULL, start_new_session=True)
         if ready:
             self.wait_ready()
