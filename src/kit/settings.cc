@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
+#include <filesystem>
 
 #include "base/files.h"
 
@@ -13,8 +14,6 @@ namespace holdall::kit {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr std::string_view kSecrets = "/run/secrets/";
 
 /// The variable's value, else the default; nothing, and a problem, when there is neither.
 std::optional<std::string> given(const SettingRow& row, std::vector<Problem>& problems) {
@@ -65,10 +64,17 @@ std::optional<std::chrono::milliseconds> parse_span(std::string_view text) {
   return std::nullopt;
 }
 
+/// Where Docker, and Holdall where a service has a user of its own, puts secrets; elsewhere Holdall names the
+/// place.
+std::filesystem::path secrets_directory() {
+  const char* named = std::getenv("HOLDALL_SECRETS");
+  return named && *named ? named : "/run/secrets";
+}
+
 std::optional<Secret> find_secret(std::string_view name) {
   // A name with a slash would be another file.
   if (name.find('/') == std::string_view::npos && !name.starts_with('.')) {
-    if (auto content = read_file_if_exists(std::string(kSecrets).append(name))) {
+    if (auto content = read_file_if_exists(secrets_directory() / name)) {
       return Secret::taken_from(*content);
     }
   }
@@ -77,7 +83,8 @@ std::optional<Secret> find_secret(std::string_view name) {
 }
 
 std::string where_secrets_are(std::string_view name) {
-  return fmt::format("give it as the file {}{} or as the variable {}", kSecrets, name, name);
+  return fmt::format("give it as the file {} or as the variable {}", (secrets_directory() / name).string(),
+                     name);
 }
 
 }  // namespace

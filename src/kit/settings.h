@@ -39,8 +39,9 @@ struct Setting {
   std::string_view help;                     ///< what it is for: "path of the SQLite database"
 };
 
-/// The value of a secret: the content of /run/secrets/NAME if there is such a file, else of the variable
-/// NAME. Throws `missing` when there is neither. Thread-safe.
+/// The value of a secret: the content of the file NAME in $HOLDALL_SECRETS, or without that in /run/secrets,
+/// byte by byte; if there is no such file, of the variable NAME. Throws `missing` when there is neither,
+/// `denied` when the file may not be read. Thread-safe.
 Secret secret(std::string_view name);
 
 /// What is known of a setting without its type.

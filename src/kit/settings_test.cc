@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/fake.h"
+#include "base/files.h"
 
 namespace holdall::kit {
 namespace {
@@ -82,6 +83,15 @@ TEST_CASE("a secret that is nowhere is missing, and its name is no path") {
   CHECK(kind_of([] { secret("../../etc/hostname"); }) == Error::missing);
   Variable here("T_HERE", "value\n");
   CHECK(secret("T_HERE").view() == "value\n");
+}
+
+TEST_CASE("a secret's file goes before the variable, byte by byte") {
+  TemporaryDirectory place;
+  write_file_atomic(place.path / "T_FILE", std::string_view("from\0file\n", 10));
+  Variable where("HOLDALL_SECRETS", place.path.c_str()), also("T_FILE", "variable"),
+      other("T_OTHER", "variable");
+  CHECK(secret("T_FILE").view() == std::string_view("from\0file\n", 10));
+  CHECK(secret("T_OTHER").view() == "variable");
 }
 
 TEST_CASE("a table is described with types and defaults, and without a secret's") {

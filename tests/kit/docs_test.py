@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import mozlog
-from harness import PATIENCE, ROOT
+from harness import BINARY, PATIENCE, ROOT
 from running import BUILD, Running, environment, get
 
 # Whose archives are installed: those of a sanitized build need its flags to be linked.
@@ -61,3 +61,9 @@ def test_the_example_builds_against_the_installed_kit_and_serves(tmp_path):
         lines = [mozlog.check(line) for line in one.log_file.read_bytes().splitlines()]
     added = next(line for line in lines if line['Type'] == 'note.added')
     assert added['Fields'] == {'id': 1, 'rid': 'r1'} and added['Logger'] == 'notes.web'
+
+
+def test_holdall_itself_links_no_openssl():
+    """Its router and its shims would carry the library's pages for nothing."""
+    linked = subprocess.run(['ldd', BINARY], capture_output=True, text=True).stdout
+    assert 'libc.so' in linked and 'ssl' not in linked and 'crypto' not in linked
