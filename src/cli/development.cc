@@ -165,7 +165,8 @@ void stop_private_server(const PrivatePlace& place, const Terminal& out) {
                                            (place.state / "serve.log").string()));
     }
     // What a killed server left is no server's to remove.
-    if (is_gone(place) && !fs::exists(place.run / "i")) fs::remove_all(place.run);
+    std::error_code raced;  // by the server, which removes it too as it goes
+    if (is_gone(place) && !fs::exists(place.run / "i")) fs::remove_all(place.run, raced);
     std::this_thread::sleep_for(kAskAgain);
   }
 }
