@@ -125,10 +125,11 @@ int secrets_rotate(Invocation& call) {
   project.save();
   Terminal errors(2, call.globals.ansi);
   errors.line(
-      fmt::format("every value of {} is sealed to a new key of the server; commit the file; releases use the "
-                  "new key from now on. The old "
-                  "key stays as long as a release needs it. If an old key was lost, change the values "
-                  "themselves: it opens every earlier version of the file",
+      fmt::format("every value of {} is sealed to a new key of the server. Commit the file: releases use "
+                  "that key from now on. "
+                  "The old key stays as long as a release needs it. If it was lost to somebody, change the "
+                  "values themselves: "
+                  "it opens every earlier version of the file",
                   project.filename()));
   if (recovery) show_recovery_key(*recovery, errors);
   return 0;
