@@ -1,7 +1,4 @@
 # The examples that stand on the service kit: built as a user would, but on the kit of this tree.
-if(NOT TARGET HoldallKit::kit)
-  add_library(HoldallKit::kit ALIAS holdall_kit)
-endif()
 add_subdirectory(${CMAKE_SOURCE_DIR}/examples/boredbot ${CMAKE_BINARY_DIR}/examples/boredbot.build)
 set_target_properties(boredbot PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/examples)
 if(TARGET test_boredbot)
