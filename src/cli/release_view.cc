@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <sstream>
+
 #include "base/error.h"
 #include "base/time.h"
 #include "wire/wire.h"
@@ -161,7 +163,11 @@ void ReleaseView::show_failure(const Json& data) {
   if (!out_) return;
   out_->line(labelled(out_->paint(Colour::red, "failed    "), data.string_or("reason", "") + waited(data)));
   if (const Json* lines = data.find("lines")) {
-    for (const Json& line : lines->items()) out_->line(fmt::format("{:12}| {}", "", plain(line.string())));
+    for (const Json& line : lines->items()) {
+      // A message may have several lines.
+      std::istringstream said(plain(line.string()));
+      for (std::string part; std::getline(said, part);) out_->line(fmt::format("{:12}| {}", "", part));
+    }
   }
   std::string kept = data.string_or("kept", "");
   std::string rest = live_ ? "" : fmt::format("; {} never got a request", to_.empty() ? "it" : to_);

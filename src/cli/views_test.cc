@@ -86,11 +86,12 @@ TEST_CASE("a failure that was waited for says how long, and JSON lines of a log 
   ReleaseView view(&paper.terminal);
   tell(view, "failed",
        R"({"reason": "web.1 listens on 127.0.0.1:3000", "kept": "v2", "start_ms": 2192.4, "lines":
-    ["{\"Timestamp\":1,\"Type\":\"service.ready\",\"Fields\":{\"port\":3000,\"msg\":\"serving\",\"on\":\"lo\"}}",
+    ["{\"Timestamp\":1,\"Type\":\"service.ready\",\"Fields\":{\"port\":3000,\"msg\":\"serving:\\nall\",\"on\":\"lo\"}}",
      "{\"Timestamp\":1", "{\"Timestamp\":1,\"Type\":\"tick\"}"]})");
   CHECK(paper.text() ==
         "  failed    web.1 listens on 127.0.0.1:3000   after 2.2 s\n"
-        "            | service.ready  serving  port=3000  on=lo\n"
+        "            | service.ready  serving:\n"
+        "            | all  port=3000  on=lo\n"
         "            | {\"Timestamp\":1\n"
         "            | tick\n"
         "  kept      v2 serves; it never got a request\n");
