@@ -253,18 +253,21 @@ class Census:
     """Who lives of one server, sorted into its kinds."""
 
     def __init__(self, server):
-        state = str(server.state)
+        state, serve = str(server.state), server.serve.pid if server.serve else None
         self.serve, self.control, self.router, self.shims, self.instances = [], [], [], [], []
         for process in processes():
             if process.state == 'Z':
                 continue
             exe = process.exe.removesuffix(' (deleted)')
-            if exe == os.path.realpath(server.binary) and len(process.argv) > 1:
-                kind = {'serve': self.serve, 'control': self.control, 'router': self.router}.get(process.argv[1])
-                if kind is not None and environment_of(process.pid).get('HOLDALL_STATE') == state:
-                    kind.append(process)
-            elif exe.startswith(f'{state}/bin/'):
+            # Without root, what is not dumpable shows neither exe nor environment: then argv and parents must do.
+            hidden = not exe and os.geteuid() != 0
+            program = process.argv[0] if hidden and process.argv else exe
+            if program.startswith(f'{state}/bin/'):
                 self.shims.append(process)
+            elif (serve in (process.pid, process.parent) if hidden else exe == os.path.realpath(server.binary)) and len(process.argv) > 1:
+                kind = {'serve': self.serve, 'control': self.control, 'router': self.router}.get(process.argv[1])
+                if kind is not None and (hidden or environment_of(process.pid).get('HOLDALL_STATE') == state):
+                    kind.append(process)
             elif process.cwd.startswith(f'{state}/artefacts/') or exe.startswith(f'{state}/artefacts/'):
                 self.instances.append(process)
 
