@@ -63,6 +63,11 @@ std::string with_line(std::string text, const std::string& name, auto change) {
   return text.replace(begin, end - begin, line);
 }
 
+/// Another letter of base64 in its place, so that what was altered still reads as a sealed value.
+auto altered_at(std::size_t place) {
+  return [place](std::string& line) { line[place] = line[place] == 'A' ? 'B' : 'A'; };
+}
+
 }  // namespace
 
 TEST_CASE("a secret does not become a string by itself, and is not copied") {
@@ -130,7 +135,7 @@ TEST_CASE("a value is added with public keys alone, where its name sorts, and no
 TEST_CASE("one bad value among ten refuses all, each with its line and reason") {
   Sealed made;
   for (char c = '0'; c <= '9'; ++c) made.file.seal(kShop, std::string("V") + c, Secret("good"));
-  std::string text = with_line(made.text(), "V7", [](std::string& line) { line[40] ^= 1; });
+  std::string text = with_line(made.text(), "V7", altered_at(40));
   CHECK(open_refusal(Error::invalid, text, made.server).starts_with("secrets.sealed:10: V7 was altered"));
   CHECK(parse(text).openable(kShop, made.server).size() == 9);
 }
@@ -227,7 +232,7 @@ TEST_CASE("a new recipient opens nothing until every value is sealed anew") {
 
 TEST_CASE("sealing anew needs every value, or changes nothing") {
   Sealed made = sealed({{"A", "one"}, {"B", "two"}});
-  std::string text = with_line(made.text(), "A", [](std::string& line) { line[12] ^= 1; });
+  std::string text = with_line(made.text(), "A", altered_at(12));
   SealedFile file = parse(text);
   refusal(Error::invalid, [&] { file.reseal(kShop, made.server); });
   CHECK(file.print() == text);
@@ -236,7 +241,7 @@ TEST_CASE("sealing anew needs every value, or changes nothing") {
 
 TEST_CASE("a removed recipient leaves every value, and an altered one still looks altered") {
   Sealed made = sealed({{"A", "one"}, {"B", "two"}});
-  std::string text = with_line(made.text(), "B", [](std::string& line) { line[12] ^= 1; });
+  std::string text = with_line(made.text(), "B", altered_at(12));
   SealedFile file = parse(text);
   file.remove_recipient("recovery");
   CHECK(file.recipients().size() == 1);
