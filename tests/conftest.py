@@ -1,3 +1,4 @@
+import signal
 import sys
 from pathlib import Path
 
@@ -7,6 +8,9 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / 'lib'), str(HERE / 'parse')]
 from harness import Server  # noqa: E402
 from shop import Shop  # noqa: E402
+
+# A shell that runs a command in the background has it ignore Ctrl-C, and so whatever that starts; tests press Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
