@@ -41,7 +41,7 @@ fmt: ## lays out every C++ file
 bench: packages release ## the figures of a release, short form: bench/release has the long one
 	bench/release --short
 
-torture: packages dev ## kills every process at every point of a release: about an hour
+torture: packages dev ## kills every process at every point of a release: a quarter of an hour
 	tests/torture/torture.py
 
 fuzz: packages fuzzers ## every fuzz target for MINUTES
