@@ -44,7 +44,7 @@ class Rollout {
   bool may_start(const app::Service& service, const supervise::Snapshot& snapshot) const;
   void tell_ready(const supervise::Snapshot& snapshot);
   bool all_settled(const supervise::Snapshot& snapshot) const;
-  bool stands_until(const std::function<bool()>& done, Instant at_most);
+  bool stands_until(const std::function<bool(const supervise::Snapshot&)>& done, Instant at_most);
   void begin_revert(const std::string& reason, const supervise::InstanceStatus* cause);
   std::chrono::nanoseconds monitor() const;
 

@@ -171,14 +171,14 @@ void Rollout::switch_over() {
 
 /// Looks on until `done` or `at_most`, and goes back at the first fault of a new instance. False if the
 /// release is in another step by then, or the process is to stop.
-bool Rollout::stands_until(const std::function<bool()>& done, Instant at_most) {
+bool Rollout::stands_until(const std::function<bool(const supervise::Snapshot&)>& done, Instant at_most) {
   while (!stop_.stop_requested()) {
     const auto snapshot = context_.supervisor.snapshot();
     if (const auto fault = fault_in(*snapshot)) {
       begin_revert(fault->reason, &fault->instance);
       return false;
     }
-    if (done()) return !stop_.stop_requested();
+    if (done(*snapshot)) return !stop_.stop_requested();
     pause(*snapshot, context_.clock.now() < at_most ? at_most : Instant::max());
   }
   return false;
@@ -198,7 +198,7 @@ void Rollout::drain() {
     const auto drained = context_.drain("drain", targets, until - context_.clock.now(), stop_);
     *answer.lock() = drained;
   });
-  if (!stands_until([&] { return answer.lock()->has_value(); }, Instant::max())) return;
+  if (!stands_until([&](const auto&) { return answer.lock()->has_value(); }, Instant::max())) return;
   const router::Router::Drained drained = **answer.lock();
   Row next = row_in(row_, Step::watch, context_.clock);
   set_drain(next.release.report, drained, context_.clock.now() - began);
@@ -233,8 +233,8 @@ void Rollout::watch() {
   } else {
     const Instant until = *switched + monitor();
     // They may have failed while no control looked, so each has to pass a probe of this one.
-    const auto stood = [&] {
-      return context_.clock.now() >= until && all_settled(*context_.supervisor.snapshot());
+    const auto stood = [&](const supervise::Snapshot& snapshot) {
+      return context_.clock.now() >= until && all_settled(snapshot);
     };
     if (!stands_until(stood, until)) return;
   }
