@@ -70,10 +70,14 @@ ControlLink::~ControlLink() {
 void ControlLink::read(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     std::shared_ptr<const Fd> link = state_.lock()->link;
+    const Deadline patience = Deadline::after(kLinkPatience);
     try {
       if (!link) {
-        std::optional<Fd> fresh = parent_.router_link(Deadline::after(kLinkPatience));
-        if (!fresh) continue;
+        std::optional<Fd> fresh = parent_.router_link(patience);
+        if (!fresh) {
+          rest(patience);
+          continue;
+        }
         auto state = state_.lock();
         state->link = std::make_shared<const Fd>(std::move(*fresh));
         ++state->generation;
@@ -88,11 +92,15 @@ void ControlLink::read(const std::stop_token& stop) {
       if (error.kind() != Error::missing) log::error("router.link", error.what());
       state_.lock()->link = nullptr;
       changed_.notify_all();
-      // A parent that is gone answers at once: do not ask it without pause.
-      pollfd wait{wake_.get(), POLLIN, 0};
-      if (!link) poll(&wait, 1, static_cast<int>(kLinkPatience.count()));
+      if (!link) rest(patience);
     }
   }
+}
+
+// A parent that is gone answers at once: it is not asked without pause.
+void ControlLink::rest(Deadline until) const {
+  pollfd wait{wake_.get(), POLLIN, 0};
+  poll(&wait, 1, until.poll_ms());
 }
 
 void ControlLink::hear(net::Handover message) {

@@ -43,6 +43,7 @@ class ControlLink final : public Router {
   };
 
   void read(const std::stop_token& stop);
+  void rest(Deadline until) const;
   void hear(net::Handover message);
   /// A question that is `leavable` has no answer once the drains are left.
   std::optional<Json> ask(Json message, Deadline deadline, bool leavable);
