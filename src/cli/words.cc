@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/edit_distance.h"
+
 namespace holdall::cli {
 namespace {
 
@@ -41,21 +43,6 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kElsewhe
     {"remove", "apps destroy"},
 }};
 
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      std::size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row.back();
-}
-
 bool is_later(std::string_view word) { return std::find(kLater.begin(), kLater.end(), word) != kLater.end(); }
 
 std::string first_word(std::string_view words) { return std::string(words.substr(0, words.find(' '))); }
@@ -74,7 +61,7 @@ std::string unknown_command(std::string_view typed, std::span<const Command> tab
   std::string_view meant;
   for (const Command& command : table) {
     if (command.group.empty()) continue;
-    std::size_t slips = distance(typed, command.name);
+    std::size_t slips = edit_distance(typed, command.name);
     if (slips > nearest || (slips == nearest && !meant.empty())) continue;
     nearest = slips;
     meant = command.name;
