@@ -6,10 +6,12 @@
 
 namespace holdall::api {
 
-/// What a route's row asks for.
+/// What a route's row asks for; each holds those before it. All but `read` are recorded with the caller.
 enum class Right : std::uint8_t {
-  look,
-  change,  ///< recorded with the caller
+  read,
+  run,     ///< programs beside the app's instances, and its instances
+  deploy,  ///< what runs, and with which settings
+  admin,   ///< what cannot be taken back, and who may do what
 };
 
 /// Who may do what, decided in one place. On a unix socket a peer is its uid, which the kernel vouches for.

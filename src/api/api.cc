@@ -20,27 +20,27 @@ struct Row {
 };
 
 constexpr Row kRoutes[] = {
-    {"GET", "/v1/server", Right::look, &Handlers::server},
-    {"GET", "/v1/apps", Right::look, &Handlers::apps},
-    {"GET", "/v1/apps/*/status", Right::look, &Handlers::status},
-    {"POST", "/v1/apps/*/plan", Right::look, &Handlers::plan},
-    {"POST", "/v1/apps/*/releases", Right::change, &Handlers::deploy},
-    {"GET", "/v1/apps/*/releases", Right::look, &Handlers::releases},
-    {"GET", "/v1/apps/*/releases/*", Right::look, &Handlers::release},
-    {"GET", "/v1/apps/*/releases/*/events", Right::look, &Handlers::events},
-    {"POST", "/v1/apps/*/rollback", Right::change, &Handlers::rollback},
-    {"POST", "/v1/apps/*/cancel", Right::change, &Handlers::cancel},
-    {"DELETE", "/v1/apps/*", Right::change, &Handlers::destroy},
-    {"GET", "/v1/apps/*/keys", Right::look, &Handlers::keys},
-    {"POST", "/v1/apps/*/keys", Right::change, &Handlers::ensure_key},
-    {"POST", "/v1/apps/*/sealed/check", Right::look, &Handlers::check_sealed},
-    {"POST", "/v1/apps/*/sealed/reseal", Right::change, &Handlers::reseal},
-    {"GET", "/v1/apps/*/logs", Right::look, &Handlers::logs},
-    {"GET", "/v1/sources/*", Right::look, &Handlers::find_source},
-    {"PUT", "/v1/sources/*", Right::change, &Handlers::put_source},
-    {"POST", "/v1/session", Right::change, &Handlers::open_session},
-    {"POST", "/v1/session/detach", Right::change, &Handlers::detach_session},
-    {"POST", "/v1/session/stop", Right::change, &Handlers::stop_session},
+    {"GET", "/v1/server", Right::read, &Handlers::server},
+    {"GET", "/v1/apps", Right::read, &Handlers::apps},
+    {"GET", "/v1/apps/*/status", Right::read, &Handlers::status},
+    {"POST", "/v1/apps/*/plan", Right::read, &Handlers::plan},
+    {"POST", "/v1/apps/*/releases", Right::deploy, &Handlers::deploy},
+    {"GET", "/v1/apps/*/releases", Right::read, &Handlers::releases},
+    {"GET", "/v1/apps/*/releases/*", Right::read, &Handlers::release},
+    {"GET", "/v1/apps/*/releases/*/events", Right::read, &Handlers::events},
+    {"POST", "/v1/apps/*/rollback", Right::deploy, &Handlers::rollback},
+    {"POST", "/v1/apps/*/cancel", Right::deploy, &Handlers::cancel},
+    {"DELETE", "/v1/apps/*", Right::admin, &Handlers::destroy},
+    {"GET", "/v1/apps/*/keys", Right::read, &Handlers::keys},
+    {"POST", "/v1/apps/*/keys", Right::deploy, &Handlers::ensure_key},
+    {"POST", "/v1/apps/*/sealed/check", Right::read, &Handlers::check_sealed},
+    {"POST", "/v1/apps/*/sealed/reseal", Right::deploy, &Handlers::reseal},
+    {"GET", "/v1/apps/*/logs", Right::read, &Handlers::logs},
+    {"GET", "/v1/sources/*", Right::read, &Handlers::find_source},
+    {"PUT", "/v1/sources/*", Right::deploy, &Handlers::put_source},
+    {"POST", "/v1/session", Right::deploy, &Handlers::open_session},
+    {"POST", "/v1/session/detach", Right::deploy, &Handlers::detach_session},
+    {"POST", "/v1/session/stop", Right::deploy, &Handlers::stop_session},
 };
 
 /// What every call has in common: rights, versions, the record of changes.
@@ -56,7 +56,7 @@ net::Response answer(Handlers& handlers, const Access& access, const Row& row, n
     if (error.kind() == Error::broken) request.log_fields["msg"] = error.what();
   }
   response.headers.emplace_back(wire::kServerHeader, wire::build().version);
-  if (row.right == Right::change) record(request, response.status);
+  if (row.right != Right::read) record(request, response.status);
   return response;
 }
 
