@@ -101,6 +101,25 @@ class FakeSupervisor final : public Supervisor {
     publish(std::move(next));
   }
 
+  void resize(const GroupId& group, int replicas) override {
+    std::lock_guard lock(mutex_);
+    calls_.push_back("resize " + group.value + " " + std::to_string(replicas));
+    const auto found = wanted_.find(group);
+    if (found == wanted_.end()) throw Error(Error::missing, group.value + " does not run");
+    Snapshot next = *snapshot_;
+    for (int slot = found->second.replicas + 1; slot <= replicas; ++slot)
+      next.instances.push_back(fresh_instance(found->second, slot));
+    const auto too_many = [&](const InstanceStatus& one) {
+      return one.group == group && one.slot > replicas;
+    };
+    for (InstanceStatus& one : next.instances) {
+      if (too_many(one)) one.health = Health::stopping;
+    }
+    if (!keep_stopping_) std::erase_if(next.instances, too_many);
+    found->second.replicas = replicas;
+    publish(std::move(next));
+  }
+
   void watch_closely(const GroupId& group, bool closely) override {
     std::lock_guard lock(mutex_);
     calls_.push_back((closely ? "closely " : "loosely ") + group.value);

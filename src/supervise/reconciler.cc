@@ -74,11 +74,7 @@ void Reconciler::want(const Group& group) {
   Instant now = clock_.now();
   GroupRow row{.group = group, .tries = {}};
   given_.clear();
-  for (int slot = 1; slot <= group.replicas; ++slot) {
-    Try first{.id = InstanceId{random_id()}, .slot = slot, .since = now, .made_at = now};
-    if (group.has_port) first.port = free_port();
-    row.tries.push_back(std::move(first));
-  }
+  for (int slot = 1; slot <= group.replicas; ++slot) row.tries.push_back(first_try(group, slot, now));
   commit("supervise.want.commit", [&](store::Transaction& t) { insert_group(t, row, clock_); });
   Supervised& in = groups_[group.id];
   ++groups_changed_;
@@ -102,6 +98,35 @@ void Reconciler::unwant(const GroupId& group) {
   for (auto& [number, slot] : in.slots) {
     prober_.cancel(slot.row.id);
     slot.watch.reset();
+  }
+}
+
+void Reconciler::resize(const GroupId& group, int replicas) {
+  auto found = groups_.find(group);
+  if (found == groups_.end() || !found->second.wanted) {
+    throw Error(Error::missing, fmt::format("{} does not run", group.value));
+  }
+  Supervised& in = found->second;
+  if (in.group.replicas == replicas) return;
+  Group resized = in.group;
+  resized.replicas = replicas;
+  check(resized);
+  Instant now = clock_.now();
+  std::vector<Try> fresh;
+  given_.clear();
+  for (int slot = in.group.replicas + 1; slot <= replicas; ++slot) {
+    fresh.push_back(first_try(resized, slot, now));
+  }
+  commit("supervise.resize.commit", [&](store::Transaction& t) { resize_group(t, resized, fresh); });
+  in.group = std::move(resized);
+  in.apply_at = now;
+  for (auto slot = in.slots.upper_bound(replicas); slot != in.slots.end(); slot = in.slots.erase(slot)) {
+    prober_.cancel(slot->second.row.id);
+  }
+  for (Try& each : fresh) {
+    Slot& slot = in.slots[each.slot];
+    slot.row = std::move(each);
+    slot.watch.emplace(in.group.gate, in.closely, now);
   }
 }
 
@@ -253,6 +278,12 @@ Try Reconciler::ended(const Supervised& in, const Slot& slot, Instant now) const
   end.streak = after.streak;
   if (after.state == Health::waiting) end.restart_at = slot.row.this_boot ? now + after.delay : now;
   return end;
+}
+
+Try Reconciler::first_try(const Group& group, int slot, Instant now) {
+  Try first{.id = InstanceId{random_id()}, .slot = slot, .since = now, .made_at = now};
+  if (group.has_port) first.port = free_port();
+  return first;
 }
 
 Try Reconciler::next_try(const Supervised& in, const Try& last, Instant now) {
@@ -412,6 +443,9 @@ std::vector<InstanceStatus> Reconciler::statuses() const {
     for (const auto& [number, slot] : in.slots) {
       const Watch* watch = slot.watch ? &*slot.watch : nullptr;
       statuses.push_back(status_of(in.group, slot.row, watch, find(in.observed, slot.row.id)));
+    }
+    for (const auto& [instance, seen] : in.observed) {
+      if (!in.slots.contains(seen.slot)) statuses.push_back(status_of_stopping(in.group, seen));
     }
   }
   return statuses;

@@ -30,6 +30,7 @@ class Reconciler {
   // As in Supervisor. What they change is acted upon by the next `step`.
   void want(const Group& group);
   void unwant(const GroupId& group);
+  void resize(const GroupId& group, int replicas);
   void watch_closely(const GroupId& group, bool closely);
 
   /// Looks at the engine; to be called when its descriptor is readable.
@@ -67,6 +68,7 @@ class Reconciler {
   void look_at_watches(Instant now);
   std::vector<engine::Listener> listeners(const InstanceId& id) const;
   void settle(Instant now);
+  Try first_try(const Group& group, int slot, Instant now);
   std::optional<Try> settled(const Supervised& in, const Slot& slot, Instant now);
   Try ended(const Supervised& in, const Slot& slot, Instant now) const;
   Try next_try(const Supervised& in, const Try& last, Instant now);

@@ -85,6 +85,63 @@ TEST_CASE("an unwanted group is stopped, shows as stopping, and is gone when the
   CHECK(w.engine.live().size() == 1);
 }
 
+TEST_CASE("a group that grows starts what is missing and leaves the others alone") {
+  World w;
+  w.control->want(web(2));
+  w.turn();
+  const auto before = w.control->statuses();
+  w.control->resize({"shop/web@v1"}, 4);
+  w.turn();
+  const auto after = w.control->statuses();
+  REQUIRE(after.size() == 4);
+  CHECK(after[0] == before[0]);
+  CHECK(after[1] == before[1]);
+  CHECK(after[3].health == Health::ready);
+  CHECK(w.control->wanted().front().replicas == 4);
+  w.restart_control();
+  w.turn();
+  CHECK(w.control->statuses().size() == 4);
+  CHECK(w.engine.started().size() == 4);
+}
+
+TEST_CASE("a group that shrinks stops its last slots, also when control dies in between, and down to none") {
+  World w;
+  w.engine.stops_vanish = false;
+  w.control->want(web(3));
+  w.turn();
+  const auto before = w.control->statuses();
+  w.crash_at = "supervise.resize.commit.after";
+  CHECK_THROWS(w.control->resize({"shop/web@v1"}, 1));
+  w.restart_control();
+  w.turn();
+  auto after = w.control->statuses();
+  REQUIRE(after.size() == 3);
+  CHECK(after[0].id == before[0].id);
+  CHECK(after[0].health == Health::ready);
+  for (int i : {1, 2}) {
+    CHECK(after[i].health == Health::stopping);
+    w.engine.vanish(after[i].id);
+  }
+  w.turn();
+  CHECK(w.control->statuses().size() == 1);
+
+  w.control->resize({"shop/web@v1"}, 0);
+  w.turn();
+  w.engine.vanish(before[0].id);
+  w.turn();
+  CHECK(w.control->statuses().empty());
+  CHECK(w.control->present().size() == 1);
+  w.control->resize({"shop/web@v1"}, 1);
+  w.turn();
+  CHECK(w.only().health == Health::ready);
+  CHECK(w.only().id != before[0].id);
+}
+
+TEST_CASE("what does not run has no size") {
+  World w;
+  CHECK_THROWS_WITH(w.control->resize({"shop/web@v1"}, 2), doctest::Contains("does not run"));
+}
+
 TEST_CASE("unwanting what nobody knows is no error") {
   World w;
   w.control->unwant({"nobody"});

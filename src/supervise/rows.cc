@@ -65,6 +65,13 @@ void insert_group(store::Transaction& transaction, const GroupRow& row, const Cl
   for (const Try& each : row.tries) put_try(transaction, group, each);
 }
 
+void resize_group(store::Transaction& transaction, const Group& group, const std::vector<Try>& fresh) {
+  transaction.execute("update groups set body = ? where id = ?", {to_json(group).print(), group.id.value});
+  transaction.execute("delete from instances where group_id = ? and slot > ?",
+                      {group.id.value, std::int64_t{group.replicas}});
+  for (const Try& each : fresh) put_try(transaction, group, each);
+}
+
 void set_unwanted(store::Transaction& transaction, const GroupId& group) {
   transaction.execute("update groups set wanted = 0 where id = ?", {group.value});
 }

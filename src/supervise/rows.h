@@ -40,6 +40,8 @@ struct GroupRow {
 std::vector<GroupRow> load_groups(store::Database& database);
 
 void insert_group(store::Transaction& transaction, const GroupRow& row, const Clock& clock);
+/// The group has another number of replicas: the tries of slots above it go, `fresh` come.
+void resize_group(store::Transaction& transaction, const Group& group, const std::vector<Try>& fresh);
 void set_unwanted(store::Transaction& transaction, const GroupId& group);
 void set_closely(store::Transaction& transaction, const GroupId& group, bool closely);
 void delete_group(store::Transaction& transaction, const GroupId& group);  ///< with its tries

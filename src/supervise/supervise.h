@@ -120,6 +120,11 @@ class Supervisor {
   /// not wait for the end (`gone` does). Unknown ids are not an error.
   virtual void unwant(const GroupId& group) = 0;
 
+  /// From now on the group has so many instances; those that stay are not touched. New ones start; the slots
+  /// above the number are stopped, and show as `stopping` until they have gone. On the disk when it returns.
+  /// Throws `missing` for a group that is not wanted.
+  virtual void resize(const GroupId& group, int replicas) = 0;
+
   /// Probes by `interval` while true (a release looks), by `later_interval` else. New groups begin with true.
   virtual void watch_closely(const GroupId& group, bool closely) = 0;
 

@@ -59,6 +59,9 @@ class Running final : public Supervisor {
   void unwant(const GroupId& group) override {
     call([&] { reconciler_.unwant(group); });
   }
+  void resize(const GroupId& group, int replicas) override {
+    call([&] { reconciler_.resize(group, replicas); });
+  }
   void watch_closely(const GroupId& group, bool closely) override {
     call([&] { reconciler_.watch_closely(group, closely); });
   }
