@@ -198,7 +198,7 @@ void serve_api(const ControlSettings& settings, serve::ParentLink& link, const F
                                                                           .is_private = settings.is_private,
                                                                           .exit = [&link] { link.exit(); }});
   net::Server server(api.routes(), {.spool_dir = settings.state, .record = kit::log_request});
-  server.add_listener(listen_for_api(settings.api));
+  server.add_listener({listen_for_api(settings.api)});
   log::info(
       "control.ready",
       fmt::format("ready: API at {}, requests at {}", net::text(settings.api), net::text(settings.http)),

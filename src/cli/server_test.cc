@@ -101,7 +101,7 @@ TEST_CASE("a server that is started again answers what was asked while it was aw
   std::thread client([&] { answered = server.get("/x").at("ok").boolean(); });
   // The next one listens at the same place, as control does.
   net::Server second({get("/x", answer)}, {});
-  second.add_listener(net::listen(first.address()));
+  second.add_listener({net::listen(first.address())});
   std::thread loop([&] { second.run(); });
   client.join();
   second.stop();

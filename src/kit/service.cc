@@ -144,7 +144,7 @@ int Running::serve(std::vector<net::Route> routes, const ServeOptions& options) 
                                       .record = log_request});
   Fd listener = net::listen({common_.host, static_cast<std::uint16_t>(common_.port), ""});
   log::info("service.ready", "", Json::object({{"address", net::text(bound_to(listener))}}));
-  server.add_listener(std::move(listener));
+  server.add_listener({std::move(listener)});
   std::stop_callback on_stop(signals_.token(), [&] { server.stop(); });
   int code = server.run() ? 1 : 0;
   signals_.settle(code);

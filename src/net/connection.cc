@@ -23,6 +23,8 @@ constexpr auto kIdle = 75s;
 // A client that neither sends nor reads for so long is not coming back. Streams are exempt: a paused `logs
 // -f` is alive.
 constexpr auto kNoProgress = 60s;
+// Who has to say who it is, by a line or a handshake, does so at once.
+constexpr auto kIntroduction = 10s;
 // Time for the client to read the answer before it learns that the rest of its request is unwanted.
 constexpr auto kLinger = 2s;
 
@@ -45,6 +47,11 @@ std::string http_date() {
 
 bool may_have_body(int status) { return status >= 200 && status != 204 && status != 304; }
 
+std::unique_ptr<Stream> stream_over(Fd socket, const Listener& listener) {
+  if (listener.stream) return listener.stream(std::move(socket));
+  return std::make_unique<PlainStream>(std::move(socket));
+}
+
 std::string remote_host(const Fd& socket) {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
@@ -54,33 +61,50 @@ std::string remote_host(const Fd& socket) {
 
 }  // namespace
 
-Connection::Connection(std::uint64_t id, Fd socket, const std::vector<Route>& routes,
-                       const ServerOptions& options, ConnectionOwner& owner)
+Connection::Connection(std::uint64_t id, Fd socket, const Listener& listener,
+                       const std::vector<Route>& routes, const ServerOptions& options, ConnectionOwner& owner)
     : id_(id),
-      socket_(std::move(socket)),
+      bytes_(stream_over(std::move(socket), listener)),
       routes_(routes),
       options_(options),
       owner_(owner),
-      peer_(peer(socket_)),
-      remote_(remote_host(socket_)),
-      deadline_(BootClock::now() + kIdle) {}
+      peer_(peer(bytes_->socket())),
+      remote_(remote_host(bytes_->socket())),
+      listener_(listener.name),
+      state_(listener.introduces ? State::introduction : State::head),
+      deadline_(BootClock::now() + (listener.introduces || listener.stream ? kIntroduction : kIdle)) {}
 
 Connection::~Connection() { conclude(); }
 
 std::uint32_t Connection::interest() const {
   std::uint32_t hang_up = hung_up_ ? 0U : std::uint32_t{EPOLLRDHUP};
-  if (unsent() || wants_turn_) return EPOLLOUT | hang_up;
-  bool reading = state_ == State::head || state_ == State::body || state_ == State::lingering;
-  return reading ? EPOLLIN | hang_up : hang_up;
+  bool reading = reads() || state_ == State::lingering;
+  // A cipher may have to write before it can read, and the other way round.
+  bool otherwise = !bytes_->is_plain() &&
+                   (unsent() ? bytes_->waits_for() == POLLIN : reading && bytes_->waits_for() == POLLOUT);
+  if (wants_turn_) return EPOLLOUT | hang_up;
+  if (unsent()) return (otherwise ? EPOLLIN : EPOLLOUT) | hang_up;
+  if (reading) return (otherwise ? EPOLLOUT : EPOLLIN) | hang_up;
+  return hang_up;
+}
+
+bool Connection::reads() const {
+  return state_ == State::introduction || state_ == State::head || state_ == State::body;
+}
+
+void Connection::writable() {
+  progress();
+  if (!bytes_->is_plain() && bytes_->waits_for() == POLLOUT) readable();
 }
 
 void Connection::readable() {
   if (state_ == State::lingering) return discard_input();
-  if ((state_ != State::head && state_ != State::body) || unsent()) return;
+  if (!bytes_->is_plain() && unsent()) progress();
+  if (!reads() || unsent()) return;
   std::array<char, 16 << 10> buffer;
   for (int i = 0; i < kMostReads && !finished() && !unsent(); ++i) {
-    if (state_ != State::head && state_ != State::body) return;
-    ssize_t got = recv(socket_.get(), buffer.data(), buffer.size(), 0);
+    if (!reads()) return;
+    ssize_t got = bytes_->receive(buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && errno == EAGAIN) return;
     if (got <= 0) end_of_input_ = true;
@@ -103,7 +127,7 @@ void Connection::stop() {
   stopping_ = true;
   keep_alive_ = false;
   readable();  // a request that has come before the stop is answered
-  if (state_ == State::head && in_.empty()) enter(State::closing);
+  if ((state_ == State::head || state_ == State::introduction) && in_.empty()) enter(State::closing);
   progress();
 }
 
@@ -116,6 +140,9 @@ void Connection::progress() {
   wants_turn_ = false;
   for (int pulls = 0; flush();) {
     switch (state_) {
+      case State::introduction:
+        if (!take_introduction()) return;
+        break;
       case State::head:
         if (!take_head()) return;
         break;
@@ -128,7 +155,7 @@ void Connection::progress() {
         ++pulls;
         break;
       case State::closing:
-        if (linger_ && !end_of_input_) shutdown(socket_.get(), SHUT_WR);
+        if (linger_ && !end_of_input_) shutdown(fd(), SHUT_WR);
         enter(linger_ && !end_of_input_ ? State::lingering : State::finished);
         return;
       case State::handling:
@@ -140,7 +167,7 @@ void Connection::progress() {
 
 bool Connection::flush() {
   while (unsent()) {
-    ssize_t sent = send(socket_.get(), out_.data() + sent_, unsent(), MSG_NOSIGNAL);
+    ssize_t sent = bytes_->send(std::string_view(out_).substr(sent_));
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno == EAGAIN) return false;
     if (sent < 0) {
@@ -153,6 +180,22 @@ bool Connection::flush() {
   out_.clear();
   if (out_.capacity() > kMostUnsent) out_.shrink_to_fit();
   sent_ = 0;
+  return true;
+}
+
+/// Without it there is nobody to answer to.
+bool Connection::take_introduction() {
+  constexpr std::string_view kAs = "as ";
+  constexpr std::size_t kLongest = 128;
+  std::size_t end = in_.find('\n');
+  if (end == in_.npos && in_.size() < kLongest && !end_of_input_) return false;
+  if (end == in_.npos || end > kLongest || !in_.starts_with(kAs)) {
+    enter(State::finished);
+    return false;
+  }
+  introduced_ = in_.substr(kAs.size(), end - kAs.size());
+  in_.erase(0, end + 1);
+  enter(State::head);
   return true;
 }
 
@@ -197,6 +240,8 @@ void Connection::begin(const http::Head& head) {
   request_.query = head.query;
   request_.peer = peer_;
   request_.remote = remote_;
+  request_.listener = listener_;
+  request_.introduced = introduced_;
   request_.headers.reserve(head.header_count + 1);
   for (std::size_t i = 0; i < head.header_count; ++i) {
     if (head.known[i] == http::Known::x_request_id) continue;
@@ -221,7 +266,11 @@ void Connection::begin(const http::Head& head) {
     if (!match.route) throw Error(Error::missing, fmt::format("nothing is at {}", request_.path));
     route_ = match.route;
     request_.parameters = std::move(match.parameters);
-    if (wants_body) body_.emplace(head, options_.largest_body, options_.spool_dir);
+    if (wants_body && route_->admits && !route_->admits(request_)) {
+      keep_alive_ = false, linger_ = true;
+    } else if (wants_body) {
+      body_.emplace(head, options_.largest_body, options_.spool_dir);
+    }
   } catch (const Error& error) {
     if (wants_body) keep_alive_ = false, linger_ = true;
     in_.erase(0, head.size);
@@ -392,6 +441,7 @@ void Connection::enter(State state) {
     case State::body:
     case State::closing: deadline_ = BootClock::now() + kNoProgress; break;
     case State::lingering: deadline_ = BootClock::now() + kLinger; break;
+    case State::introduction:
     case State::handling:
     case State::streaming:
     case State::finished: deadline_ = Instant::max(); break;
@@ -401,7 +451,7 @@ void Connection::enter(State state) {
 void Connection::discard_input() {
   std::array<char, 16 << 10> buffer;
   for (int i = 0; i < kMostReads; ++i) {
-    ssize_t got = recv(socket_.get(), buffer.data(), buffer.size(), 0);
+    ssize_t got = bytes_->receive(buffer.data(), buffer.size());
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
     if (got <= 0) return enter(State::finished);
   }

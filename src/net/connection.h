@@ -28,12 +28,12 @@ class ConnectionOwner {
 /// body.
 class Connection {
  public:
-  Connection(std::uint64_t id, Fd socket, const std::vector<Route>& routes, const ServerOptions& options,
-             ConnectionOwner& owner);
+  Connection(std::uint64_t id, Fd socket, const Listener& listener, const std::vector<Route>& routes,
+             const ServerOptions& options, ConnectionOwner& owner);
   ~Connection();
 
   void readable();
-  void writable() { progress(); }
+  void writable();
   void hung_up();                  ///< the client sends nothing more, and may be gone
   void answered(Outcome outcome);  ///< what was dispatched
   void woken() { progress(); }
@@ -44,21 +44,23 @@ class Connection {
   bool owes_answer() const { return state_ == State::body || state_ == State::handling; }
   std::uint32_t interest() const;  ///< epoll's events; 0: none, not even a hang-up
   Instant deadline() const { return deadline_; }
-  int fd() const { return socket_.get(); }
+  int fd() const { return bytes_->socket().get(); }
 
  private:
   enum class State : std::uint8_t {
-    head,       ///< reading a request's head, or waiting for one
-    body,       ///< reading its body
-    handling,   ///< a handler has it
-    streaming,  ///< the answer's head is sent; its body is pulled
-    closing,    ///< what is unsent goes out, then the end
+    introduction,  ///< reading the line that says who it is
+    head,          ///< reading a request's head, or waiting for one
+    body,          ///< reading its body
+    handling,      ///< a handler has it
+    streaming,     ///< the answer's head is sent; its body is pulled
+    closing,       ///< what is unsent goes out, then the end
     lingering,  ///< the answer was sent before all of the request had come: read on, lest a reset destroy it
     finished,
   };
 
   void progress();
   bool flush();  ///< false: the client does not take it now, or is gone
+  bool take_introduction();
   bool take_head();
   bool take_body();
   bool pull();
@@ -74,15 +76,18 @@ class Connection {
   void end_of_answer();
   void enter(State state);
   void discard_input();
+  bool reads() const;
   std::size_t unsent() const { return out_.size() - sent_; }
 
   const std::uint64_t id_;
-  const Fd socket_;
+  const std::unique_ptr<Stream> bytes_;
   const std::vector<Route>& routes_;
   const ServerOptions& options_;
   ConnectionOwner& owner_;
   const Peer peer_;
-  const std::string remote_;  ///< its IP address; empty on a unix socket
+  const std::string remote_;    ///< its IP address; empty on a unix socket
+  const std::string listener_;  ///< its name
+  std::string introduced_;
 
   State state_ = State::head;
   std::string in_;           ///< bytes that are not used yet

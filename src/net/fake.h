@@ -17,7 +17,7 @@ class ServerThread {
  public:
   explicit ServerThread(std::vector<Route> routes, ServerOptions options = {})
       : server_(std::move(routes), std::move(options)) {
-    server_.add_listener(listen(address()));
+    server_.add_listener({listen(address())});
     thread_ = std::thread([this] { server_.run(); });
   }
   ~ServerThread() {

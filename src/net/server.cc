@@ -64,7 +64,8 @@ struct Server::Impl final : ConnectionOwner {
   void turn(Deadline deadline);
   void handle(Connection& connection, std::uint32_t events);
   void read_mail();
-  void accept_all(const Fd& listener);
+  void accept_all(const Listener& listener);
+  void pause_accepting();
   void watch_listeners(std::uint32_t events);
   void settle(std::uint64_t id, Connection& connection);
   void sweep();
@@ -85,7 +86,7 @@ struct Server::Impl final : ConnectionOwner {
 
   // The loop's own.
   Fd epoll{checked(epoll_create1(EPOLL_CLOEXEC), "make an epoll")};
-  std::vector<Fd> listeners;
+  std::vector<Listener> listeners;
   std::unordered_map<std::uint64_t, Watched> connections;
   std::uint64_t next_id = kFirstConnection;
   Instant next_sweep = Instant::max();
@@ -101,8 +102,8 @@ Server::Server(std::vector<Route> routes, ServerOptions options)
 
 Server::~Server() = default;
 
-void Server::add_listener(Fd listener) {
-  impl_->watch(listener.get(), EPOLLIN, kFirstListener + impl_->listeners.size(), EPOLL_CTL_ADD);
+void Server::add_listener(Listener listener) {
+  impl_->watch(listener.socket.get(), EPOLLIN, kFirstListener + impl_->listeners.size(), EPOLL_CTL_ADD);
   impl_->listeners.push_back(std::move(listener));
 }
 
@@ -193,29 +194,33 @@ void Server::Impl::read_mail() {
   }
 }
 
-void Server::Impl::accept_all(const Fd& listener) {
+void Server::Impl::accept_all(const Listener& listener) {
   for (;;) {
-    Fd socket(accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (options.connections && connections.size() >= options.connections) return pause_accepting();
+    Fd socket(accept4(listener.socket.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
       if (errno == EAGAIN) return;
       log::warning("http.accept", std::strerror(errno));
-      watch_listeners(0);
-      accept_again = BootClock::now() + kAcceptPause;
-      next_sweep = std::min(next_sweep, accept_again);
-      return;
+      return pause_accepting();
     }
     std::uint64_t id = next_id++;
-    auto connection = std::make_unique<Connection>(id, std::move(socket), routes, options, *this);
+    auto connection = std::make_unique<Connection>(id, std::move(socket), listener, routes, options, *this);
     auto& watched = connections[id];
     watched.connection = std::move(connection);
     settle(id, *watched.connection);
   }
 }
 
+void Server::Impl::pause_accepting() {
+  watch_listeners(0);
+  accept_again = BootClock::now() + kAcceptPause;
+  next_sweep = std::min(next_sweep, accept_again);
+}
+
 void Server::Impl::watch_listeners(std::uint32_t events) {
   for (std::size_t i = 0; i < listeners.size(); ++i) {
-    watch(listeners[i].get(), events, kFirstListener + i, EPOLL_CTL_MOD);
+    watch(listeners[i].socket.get(), events, kFirstListener + i, EPOLL_CTL_MOD);
   }
 }
 
@@ -258,7 +263,7 @@ void Server::Impl::for_each(void (Connection::*act)()) {
 }
 
 void Server::Impl::begin_stop() {
-  for (const Fd& listener : listeners) accept_all(listener);  // who connected before the stop is served
+  for (const Listener& listener : listeners) accept_all(listener);  // who connected before the stop is served
   stopping = true;
   listeners.clear();
   for_each(&Connection::stop);

@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "net/http.h"
 #include "net/socket.h"
+#include "net/stream.h"
 
 namespace holdall::net {
 
@@ -24,6 +25,9 @@ struct Request {
   Fd body_file;                         ///< a larger body: an unlinked temporary file, at offset 0
   Peer peer;                            ///< who, on a unix socket
   std::string remote;                   ///< the peer's IP address; empty on a unix socket
+  std::string listener;                 ///< the name of the listener that it came through
+  std::string introduced;               ///< whom the connection was introduced as (Listener::introduces)
+  std::string user;                     ///< who asks, once a handler has found out
   std::vector<std::string> parameters;  ///< what the `*`s of the route's pattern matched
   Json log_fields = Json::object();  ///< a handler adds what its request's record shall bear: {"uid", user}
 
@@ -74,6 +78,18 @@ struct Route {
   std::string method, pattern;
   Handler handler;
   Lane lane = Lane::pool;
+  /// Asked in the loop when the head of a request with a body has come; it must not wait. False: the body is
+  /// left unread, and the handler, which gets none, is to refuse. Unset: every body is taken.
+  std::function<bool(const Request&)> admits = {};
+};
+
+/// Where connections come in.
+struct Listener {
+  Fd socket;
+  std::string name = {};    ///< Request::listener
+  bool introduces = false;  ///< a connection begins with a line `as NAME`, which is Request::introduced
+  /// What the connection's bytes are carried by: TLS. Unset: the socket itself.
+  std::function<std::unique_ptr<Stream>(Fd)> stream = {};
 };
 
 /// A request and what became of it; for a log. Every request whose head came gets one, refused ones too.
@@ -94,6 +110,7 @@ struct ServerOptions {
   std::string spool_dir = "/tmp";                             ///< where larger bodies are kept
   std::chrono::nanoseconds finish = std::chrono::seconds(5);  ///< what running requests get after `stop`
   std::size_t reserve = 2;                                    ///< threads for Lane::reserve
+  std::size_t connections = 0;                                ///< the most at once, others wait; 0: no bound
   /// Called once for each request, in the loop's thread; it must not wait. When unset, faults are logged.
   std::function<void(const RequestRecord&)> record = {};
 };
@@ -106,7 +123,7 @@ class Server {
   Server(std::vector<Route> routes, ServerOptions options);
   ~Server();
 
-  void add_listener(Fd listener);  ///< before `run`
+  void add_listener(Listener listener);  ///< before `run`
   /// Until `stop`; then requests that have come are answered within `options.finish`, streams that are not at
   /// their end are cut off, and it returns how many requests were cut off without an answer. The destructor
   /// waits for handlers that are still running. While it handles a request, a thread's log lines bear its id
