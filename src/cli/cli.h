@@ -26,16 +26,20 @@ struct Globals {
 };
 
 struct Command;
+struct Description;
 
 /// One call of a command.
 struct Invocation {
   const Command& command;
   Globals globals;
-  std::vector<std::string> arguments;  ///< those after its name
-  std::optional<Secret> key;           ///< what HOLDALL_KEY held; it is no longer in the environment
+  std::vector<std::string> arguments;   ///< those after its name
+  std::optional<Secret> key;            ///< what HOLDALL_KEY held; it is no longer in the environment
+  std::span<const Command> table = {};  ///< all commands
+  Description* description = nullptr;   ///< where to say what it takes, instead of doing anything
 };
 
-/// A row of main's table. `run` returns the exit code, or throws an Error that becomes one.
+/// A row of main's table. `run` returns the exit code, or throws an Error that becomes one. It defines its
+/// flags and arguments (cli/options.h) before it does anything else, as it is also called for those alone.
 struct Command {
   std::string_view name;   ///< "deploy"
   std::string_view group;  ///< its heading in `holdall --help`; empty: not listed
@@ -44,7 +48,7 @@ struct Command {
 };
 
 /// Finds the command, runs it, says what went wrong on stderr. Returns the exit code.
-int run(std::span<const Command> table, int argc, char** argv);
+int command_line(std::span<const Command> table, int argc, char** argv);
 
 int up(Invocation& call);
 int down(Invocation& call);
@@ -59,6 +63,9 @@ int status(Invocation& call);
 int secrets(Invocation& call);
 int apps(Invocation& call);
 int version(Invocation& call);
+int completion(Invocation& call);
+int complete(Invocation& call);
+int man(Invocation& call);
 
 /// How a `holdall serve` was asked to be.
 struct ServeSettings {

@@ -25,7 +25,7 @@ std::string own_words(std::string text) {
   throw Error(Error::invalid, fmt::format("{}: {}\n  see: {} --help", command, what, command));
 }
 
-std::string describe(const CLI::App& app, const CLI::ParseError& error) {
+std::string reason(const CLI::App& app, const CLI::ParseError& error) {
   if (dynamic_cast<const CLI::ExtrasError*>(&error)) {
     std::vector<std::string> extras = app.remaining();
     if (!extras.empty() && extras.front().starts_with("-"))
@@ -38,17 +38,21 @@ std::string describe(const CLI::App& app, const CLI::ParseError& error) {
 /// Adds the option unless the command has one of these names already: `logs -f` follows.
 class GlobalAdder {
  public:
-  explicit GlobalAdder(CLI::App& app) : app_(app) {}
+  GlobalAdder(CLI::App& app, std::vector<Description::Flag>& added) : app_(app), added_(added) {}
 
   template <typename Value>
   void option(const std::string& names, Value& value, const std::string& kind, const std::string& help) {
     std::string free = free_names(names);
-    if (!free.empty()) app_.add_option(free, value, help)->type_name(kind)->group("Global flags");
+    if (free.empty()) return;
+    app_.add_option(free, value, help);
+    added_.push_back({free, kind, help});
   }
 
   void flag(const std::string& names, bool& value, const std::string& help) {
     std::string free = free_names(names);
-    if (!free.empty()) app_.add_flag(free, value, help)->group("Global flags");
+    if (free.empty()) return;
+    app_.add_flag(free, value, help);
+    added_.push_back({free, "", help});
   }
 
  private:
@@ -64,6 +68,7 @@ class GlobalAdder {
   }
 
   CLI::App& app_;
+  std::vector<Description::Flag>& added_;
 };
 
 /// An option that may be repeated takes one value each time, so that what follows is not eaten.
@@ -86,8 +91,9 @@ CLI::Validator a_count() {
   return CLI::Validator(check, "");
 }
 
-void add_globals(CLI::App& app, Globals& globals) {
-  GlobalAdder add(app);
+std::vector<Description::Flag> add_globals(CLI::App& app, Globals& globals) {
+  std::vector<Description::Flag> added;
+  GlobalAdder add(app, added);
   add.option("-f,--file", globals.files, "FILE", "Compose file; may be repeated");
   add.option("-p,--project-name", globals.project_name, "NAME", "name of the project");
   add.option("--profile", globals.profiles, "NAME", "turn on a profile; may be repeated");
@@ -95,28 +101,33 @@ void add_globals(CLI::App& app, Globals& globals) {
   add.option("--project-directory", globals.project_dir, "DIR", "where relative paths start");
   add.option("-H,--host", globals.host, "URL", "the server: unix:///path");
   add.flag("-y,--yes", globals.yes, "ask nothing");
-  GlobalAdder(app).option("--ansi", globals.ansi, "WHEN", "colour: never, always, auto");
+  add.option("--ansi", globals.ansi, "WHEN", "colour: never, always, auto");
   if (CLI::Option* ansi = app.get_option_no_throw("--ansi")) {
     ansi->check(one_of({"never", "always", "auto"}));
   }
   one_value_each(app);
+  return added;
 }
 
 }  // namespace
 
 struct Options::Impl {
   Invocation& call;
-  std::string name;
   CLI::App app;
+  Description description;
+  std::string* place = nullptr;  ///< of `program`
+  std::vector<std::string>* argv = nullptr;
 
   Impl(Invocation& invocation, const std::string& example)
-      : call(invocation),
-        name(fmt::format("holdall {}", invocation.command.name)),
-        app(std::string(invocation.command.help), name) {
-    app.set_help_flag("-h,--help", "show this");
-    app.footer("\nExample:\n" + example);
-    app.get_formatter()->column_width(34);
+      : call(invocation), app("", "holdall " + std::string(invocation.command.name)) {
+    app.set_help_flag("-h,--help");
+    description.name = invocation.command.name;
+    description.about = invocation.command.help;
+    description.example = example;
   }
+
+  std::string name() const { return app.get_name(); }
+  void take_program();
 };
 
 Options::Options(Invocation& call, const std::string& example)
@@ -125,47 +136,90 @@ Options::~Options() = default;
 
 void Options::flag(const std::string& names, bool& value, const std::string& help) {
   impl_->app.add_flag(names, value, help);
+  impl_->description.flags.push_back({names, "", help});
 }
 
 void Options::value(const std::string& names, std::optional<std::string>& value, const std::string& kind,
                     const std::string& help) {
-  impl_->app.add_option(names, value, help)->type_name(kind);
+  impl_->app.add_option(names, value, help);
+  impl_->description.flags.push_back({names, kind, help});
+}
+
+void Options::values(const std::string& names, std::vector<std::string>& values, const std::string& kind,
+                     const std::string& help) {
+  impl_->app.add_option(names, values, help);
+  impl_->description.flags.push_back({names, kind, help});
 }
 
 void Options::number(const std::string& names, std::optional<int>& value, const std::string& kind,
                      const std::string& help) {
-  impl_->app.add_option(names, value, help)->type_name(kind)->check(a_count());
+  impl_->app.add_option(names, value, help)->check(a_count());
+  impl_->description.flags.push_back({names, kind, help});
 }
 
 void Options::choice(const std::string& names, std::string& value, const std::vector<std::string>& allowed,
                      const std::string& help) {
-  impl_->app.add_option(names, value, help)
-      ->type_name(fmt::format("{}", fmt::join(allowed, "|")))
-      ->check(one_of(allowed));
+  impl_->app.add_option(names, value, help)->check(one_of(allowed));
+  impl_->description.flags.push_back({names, fmt::format("{}", fmt::join(allowed, "|")), help});
 }
 
 void Options::argument(const std::string& name, std::optional<std::string>& value, const std::string& help,
                        bool required) {
-  impl_->app.add_option(name, value, help)->type_name("")->required(required);
+  impl_->app.add_option(name, value, help)->required(required);
+  impl_->description.arguments.push_back({name, help, required, false});
 }
 
 void Options::arguments(const std::string& name, std::vector<std::string>& values, const std::string& help) {
-  impl_->app.add_option(name, values, help)->type_name("");
+  impl_->app.add_option(name, values, help);
+  impl_->description.arguments.push_back({name, help, false, true});
+}
+
+void Options::program(const std::string& where, std::string& place, const std::string& where_help,
+                      const std::string& name, std::vector<std::string>& argv, const std::string& help) {
+  impl_->app.prefix_command();
+  impl_->description.arguments.push_back({where, where_help, true, false});
+  impl_->description.arguments.push_back({name, help, false, true});
+  impl_->description.runs_program = true;
+  impl_->place = &place;
+  impl_->argv = &argv;
+}
+
+/// What the flags have left is the place, then the program.
+void Options::Impl::take_program() {
+  std::vector<std::string> rest = app.remaining();
+  const std::string& where = description.arguments.front().name;
+  if (!rest.empty() && rest.front() == "--") rest.erase(rest.begin());
+  if (rest.empty()) refuse(name(), fmt::format("{} is missing", where));
+  if (rest.front().starts_with("-"))
+    refuse(name(), fmt::format("unknown flag {}", rest.front().substr(0, rest.front().find('='))));
+  *place = rest.front();
+  argv->assign(rest.begin() + 1, rest.end());
 }
 
 bool Options::parse() {
   CLI::App& app = impl_->app;
-  add_globals(app, impl_->call.globals);
+  impl_->description.globals = add_globals(app, impl_->call.globals);
+  if (impl_->call.description) {
+    *impl_->call.description = impl_->description;
+    return false;
+  }
   std::vector<std::string> reversed(impl_->call.arguments.rbegin(), impl_->call.arguments.rend());
   try {
     app.parse(reversed);
+    if (impl_->place) impl_->take_program();
   } catch (const CLI::CallForHelp&) {
-    std::fputs(app.help().c_str(), stdout);
+    std::fputs(help_text(impl_->description).c_str(), stdout);
     return false;
   } catch (const CLI::ParseError& error) {
-    refuse(impl_->name, describe(app, error));
+    refuse(impl_->name(), reason(app, error));
   }
   return true;
+}
+
+std::vector<Description::Flag> global_flags() {
+  CLI::App app;
+  Globals globals;
+  return add_globals(app, globals);
 }
 
 Start parse_start(int argc, char** argv) {
@@ -179,7 +233,7 @@ Start parse_start(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    refuse("holdall", describe(app, error));
+    refuse("holdall", reason(app, error));
   }
   start.rest = app.remaining();
   if (!start.rest.empty() && start.rest.front().starts_with("-"))

@@ -10,6 +10,7 @@
 #include "cli/options.h"
 #include "cli/secret_input.h"
 #include "cli/server.h"
+#include "cli/subcommands.h"
 #include "cli/terminal.h"
 #include "wire/wire.h"
 
@@ -27,22 +28,6 @@ constexpr std::array kWords{
     Command{"secrets recipients", "", "list who can open the values; add NAME KEY, remove NAME",
             secrets_recipients},
 };
-
-std::string_view word_of(const Command& command) { return command.name.substr(command.name.find(' ') + 1); }
-
-void print_help() {
-  std::string text =
-      "seal values into a file for git, which only the server can open\n"
-      "Usage: holdall secrets WORD [ARGUMENTS] [FLAGS]\n\n";
-  for (const Command& word : kWords) text += fmt::format("  {:<12}{}\n", word_of(word), word.help);
-  text +=
-      "\nExample:\n"
-      "  holdall secrets keygen\n"
-      "  holdall secrets seal DB_PASSWORD\n"
-      "  pwgen -s 40 1 | holdall secrets seal SESSION_KEY\n\n"
-      "holdall secrets WORD --help says more of each.\n";
-  std::fputs(text.c_str(), stdout);
-}
 
 Json to_json(const std::vector<Recipient>& recipients) {
   Json all = Json::array();
@@ -78,21 +63,10 @@ std::optional<std::set<std::string>> openable_by_server(const SealedProject& pro
 
 int secrets(Invocation& call) {
   keep_memory_private();
-  std::string word = call.arguments.empty() ? "--help" : call.arguments.front();
-  if (word == "--help" || word == "-h") {
-    print_help();
-    return 0;
-  }
-  for (const Command& command : kWords) {
-    if (word != word_of(command)) continue;
-    Invocation inner{
-        command, call.globals, {call.arguments.begin() + 1, call.arguments.end()}, std::move(call.key)};
-    return command.run(inner);
-  }
-  // What was typed is not repeated: it may be a value.
-  throw Error(Error::invalid,
-              "holdall secrets: the first word says what to do: keygen, seal, import, list, rotate or "
-              "recipients\n  see: holdall secrets --help");
+  return run_word(call, {kWords,
+                         "  holdall secrets keygen\n"
+                         "  holdall secrets seal DB_PASSWORD\n"
+                         "  pwgen -s 40 1 | holdall secrets seal SESSION_KEY"});
 }
 
 int secrets_seal(Invocation& call) {

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "cli/cli.h"
+#include "cli/description.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
 #include "cli/words.h"
@@ -25,16 +26,8 @@ void print_help(std::span<const Command> table) {
     group = command.group;
     text += fmt::format("  {:<12}{}\n", command.name, command.help);
   }
+  text += "\nGlobal flags:\n" + flags_text(global_flags());
   text +=
-      "\nGlobal flags:\n"
-      "  -f, --file FILE           Compose file; may be repeated\n"
-      "  -p, --project-name NAME   name of the project\n"
-      "  --profile NAME            turn on a profile; may be repeated\n"
-      "  --env-file FILE           read variables from here instead of .env\n"
-      "  --project-directory DIR   where relative paths start\n"
-      "  -H, --host URL            the server: unix:///path\n"
-      "  -y, --yes                 ask nothing\n"
-      "  --ansi WHEN               colour: never, always, auto\n"
       "\nExample:\n  holdall up          run the app of this directory, here\n"
       "  holdall deploy      release it on the server\n\n"
       "holdall COMMAND --help says more of each.\n";
@@ -85,17 +78,18 @@ int dispatch(std::span<const Command> table, Start start) {
   }
   if (help) start.rest = {start.rest[1], "--help"};
   const Command* command = find(table, start.rest.front());
-  if (!command) throw Error(Error::invalid, unknown_command(start.rest.front(), table));
+  if (!command) throw Error(Error::invalid, unknown_command(start.rest, table));
   Invocation call{*command,
                   std::move(start.globals),
                   {start.rest.begin() + 1, start.rest.end()},
-                  take_keys_from_environment()};
+                  take_keys_from_environment(),
+                  table};
   return command->run(call);
 }
 
 }  // namespace
 
-int run(std::span<const Command> table, int argc, char** argv) {
+int command_line(std::span<const Command> table, int argc, char** argv) {
   Terminal errors(2, "auto");
   try {
     int code = dispatch(table, parse_start(argc, argv));
