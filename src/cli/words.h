@@ -2,14 +2,14 @@
 
 #include <span>
 #include <string>
-#include <string_view>
+#include <vector>
 
 #include "cli/cli.h"
 
 namespace holdall::cli {
 
-/// What to answer to a command that is not in `table`: what it is called here, that it comes in a later
-/// version, or what was probably meant.
-std::string unknown_command(std::string_view typed, std::span<const Command> table);
+/// What to answer to words of which the first is no command of `table`: what Heroku, Kamal or docker-compose
+/// call so is called here, that it comes in a later version, or what was probably meant.
+std::string unknown_command(const std::vector<std::string>& typed, std::span<const Command> table);
 
 }  // namespace holdall::cli
