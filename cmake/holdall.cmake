@@ -17,3 +17,10 @@ set_source_files_properties(${CMAKE_SOURCE_DIR}/src/wire/build.cc PROPERTIES COM
 file(GLOB holdall_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*.cc)
 add_executable(holdall ${holdall_sources})
 target_link_libraries(holdall PRIVATE holdall_cli holdall_api holdall_serve holdall_schema)
+
+# cmake --install build/PRESET --component holdall --prefix DIR: the binary, and what it says of itself as manual pages and
+# completions.
+include(GNUInstallDirs)
+install(TARGETS holdall RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT holdall)
+install(CODE "execute_process(COMMAND $<TARGET_FILE:holdall> man --into \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}
+  COMMAND_ERROR_IS_FATAL ANY)" COMPONENT holdall)

@@ -1,12 +1,13 @@
 #include "cli/cli.h"
 #include "daemon.h"
 
-// Every command of the binary. Those without a heading are executed by `serve`, never by people.
+// Every command of the binary. Those without a heading are executed by `serve` or by shells, never by people.
 int main(int argc, char** argv) {
   using namespace holdall;
   static constexpr const char* kDevelop = "On this machine";
   static constexpr const char* kRelease = "Releases";
   static constexpr const char* kServer = "The server";
+  static constexpr const char* kHelp = "Help";
   static constexpr cli::Command kCommands[] = {
       {"up", kDevelop, "run the app of this directory and follow its output", cli::up},
       {"down", kDevelop, "stop what `up` runs", cli::down},
@@ -25,8 +26,12 @@ int main(int argc, char** argv) {
       {"apps", kServer, "list apps, or destroy one", cli::apps},
       {"version", kServer, "print the version", cli::version},
 
+      {"completion", kHelp, "print what makes a shell complete these words", cli::completion},
+      {"man", kHelp, "print a manual page", cli::man},
+
+      {"__complete", "", "", cli::complete},
       {"control", "", "", control_command},
       {"router", "", "", router_command},
   };
-  return cli::run(kCommands, argc, argv);
+  return cli::command_line(kCommands, argc, argv);
 }

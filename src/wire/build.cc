@@ -5,8 +5,11 @@
 namespace holdall::wire {
 
 const Build& build() {
-  static const Build facts{
-      .version = HOLDALL_VERSION, .commit = kCommit, .source = HOLDALL_SOURCE, .build = HOLDALL_BUILD};
+  static const Build facts{.version = HOLDALL_VERSION,
+                           .commit = kCommit,
+                           .date = kCommitDate,
+                           .source = HOLDALL_SOURCE,
+                           .build = HOLDALL_BUILD};
   return facts;
 }
 

@@ -22,6 +22,7 @@ namespace holdall::wire {
 struct Build {
   std::string version;  ///< "0.1.0"
   std::string commit;   ///< of the source tree, or "unknown" outside a checkout
+  std::string date;     ///< of that commit: "2026-11-21"; empty outside a checkout
   std::string source;   ///< where that source is published
   std::string build;    ///< compiler and kind of build
 };
