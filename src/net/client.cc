@@ -42,4 +42,19 @@ ClientResponse stream(const Address& address, const ClientRequest& request, Dead
   return out;
 }
 
+UpgradeAnswer upgrade(const Address& address, const ClientRequest& request, Deadline deadline) {
+  auto bytes = std::make_unique<PlainStream>(connect(address, deadline));
+  Exchange exchange(*bytes, text(address), host_of(address), request, deadline);
+  exchange.send(request.target);
+  UpgradeAnswer out;
+  out.response = exchange.receive_head();
+  if (out.response.status == http::kSwitchingProtocols) {
+    out.received = exchange.take_received();
+    out.bytes = std::move(bytes);
+  } else {
+    exchange.receive_body(keep(out.response.body, kLargestRefusal));
+  }
+  return out;
+}
+
 }  // namespace holdall::net

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -8,6 +9,7 @@
 
 #include "base/time.h"
 #include "net/address.h"
+#include "net/stream.h"
 #include "net/url.h"
 
 namespace holdall::net {
@@ -17,7 +19,8 @@ struct ClientRequest {
   std::vector<std::pair<std::string, std::string>> headers =
       {};  ///< Host, Content-Length and Connection are added
   std::string body = {};
-  int body_file = -1;  ///< sent instead of `body`, from offset 0 to its end; borrowed
+  int body_file = -1;        ///< sent instead of `body`, from offset 0 to its end; borrowed
+  std::string upgrade = {};  ///< the protocol that is wanted instead of HTTP, for `upgrade` alone
 };
 
 struct ClientResponse {
@@ -37,6 +40,15 @@ ClientResponse fetch(const Address& address, const ClientRequest& request, Deadl
 /// to hang up.
 ClientResponse stream(const Address& address, const ClientRequest& request, Deadline deadline,
                       const std::function<bool(std::string_view)>& sink);
+
+/// What came of asking for another protocol.
+struct UpgradeAnswer {
+  ClientResponse response;
+  std::unique_ptr<Stream> bytes;  ///< of the other protocol, if the status is 101
+  std::string received;           ///< the first of them
+};
+/// The same, for `request.upgrade`. The deadline ends with the answer's head.
+UpgradeAnswer upgrade(const Address& address, const ClientRequest& request, Deadline deadline);
 
 struct FetchOptions {
   std::size_t largest_body = std::size_t{16} << 20;  ///< of the answer

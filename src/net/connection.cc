@@ -154,6 +154,7 @@ void Connection::progress() {
         if (wants_turn_ || !pull()) return;
         ++pulls;
         break;
+      case State::leaving: give_away(); return;
       case State::closing:
         if (linger_ && !end_of_input_) shutdown(fd(), SHUT_WR);
         enter(linger_ && !end_of_input_ ? State::lingering : State::finished);
@@ -341,8 +342,16 @@ void Connection::respond(Response response) {
   has_length_ = response.length.has_value();
   if (streams && !chunked_ && !has_length_) keep_alive_ = false;
   if (stopping_) keep_alive_ = false;
-  if (streams && hung_up_) return enter(State::finished);
+  if ((streams || response.upgrade) && hung_up_) return enter(State::finished);
+  if (response.upgrade && stopping_) {
+    response = error_response(Error(Error::busy, "the server is being stopped: try again"));
+    streams = false;
+  }
   write_head(response);
+  if (response.upgrade) {
+    upgrade_ = std::move(response.upgrade);
+    return enter(State::leaving);
+  }
   if (!streams) {
     if (!is_head_ && may_have_body(response.status)) out_ += response.body;
     end_of_answer();
@@ -372,7 +381,11 @@ void Connection::write_head(const Response& response) {
     if (response.stream && has_length_) fmt::format_to(out, "Content-Length: {}\r\n", *response.length);
     if (response.stream && chunked_) out_ += "Transfer-Encoding: chunked\r\n";
   }
-  if (!keep_alive_) out_ += "Connection: close\r\n";
+  if (response.upgrade) {
+    out_ += "Connection: Upgrade\r\n";
+  } else if (!keep_alive_) {
+    out_ += "Connection: close\r\n";
+  }
   out_ += "\r\n";
 }
 
@@ -418,6 +431,18 @@ bool Connection::pull() {
 
 void Connection::end_of_answer() { enter(keep_alive_ ? State::head : State::closing); }
 
+void Connection::give_away() {
+  owner_.forget(id_);
+  Upgraded given{std::move(bytes_), std::move(in_)};
+  auto take = std::move(upgrade_);
+  enter(State::finished);
+  try {
+    take(std::move(given));
+  } catch (const std::exception& error) {
+    log::error("http.upgrade", error.what());
+  }
+}
+
 /// Tells of the request under way, if there is one: it has been answered, or never will be.
 void Connection::conclude() {
   if (!record_) return;
@@ -439,6 +464,7 @@ void Connection::enter(State state) {
       deadline_ = BootClock::now() + (in_.empty() && !unsent() ? kIdle : kNoProgress);
       break;
     case State::body:
+    case State::leaving:
     case State::closing: deadline_ = BootClock::now() + kNoProgress; break;
     case State::lingering: deadline_ = BootClock::now() + kLinger; break;
     case State::introduction:

@@ -21,6 +21,8 @@ class ConnectionOwner {
   virtual bool dispatch(std::uint64_t connection, const Route& route, Request request) = 0;
   /// For a stream of this connection: thread-safe, and harmless when the connection is gone.
   virtual std::function<void()> waker(std::uint64_t connection) = 0;
+  /// Its socket is about to be somebody else's.
+  virtual void forget(std::uint64_t connection) = 0;
 };
 
 /// One client: reads requests one after another and writes an answer to each. Lives in the loop's thread; the
@@ -53,6 +55,7 @@ class Connection {
     body,          ///< reading its body
     handling,      ///< a handler has it
     streaming,     ///< the answer's head is sent; its body is pulled
+    leaving,       ///< what is unsent goes out, then the connection is given away
     closing,       ///< what is unsent goes out, then the end
     lingering,  ///< the answer was sent before all of the request had come: read on, lest a reset destroy it
     finished,
@@ -74,13 +77,14 @@ class Connection {
   void respond(Response response);
   void write_head(const Response& response);
   void end_of_answer();
+  void give_away();
   void enter(State state);
   void discard_input();
   bool reads() const;
   std::size_t unsent() const { return out_.size() - sent_; }
 
   const std::uint64_t id_;
-  const std::unique_ptr<Stream> bytes_;
+  std::unique_ptr<Stream> bytes_;
   const std::vector<Route>& routes_;
   const ServerOptions& options_;
   ConnectionOwner& owner_;
@@ -104,6 +108,7 @@ class Connection {
   std::optional<BodyCollector> body_;
   bool is_head_ = false, keep_alive_ = false, chunked_ = false, has_length_ = false, linger_ = false;
   std::unique_ptr<StreamSource> stream_;
+  std::function<void(Upgraded)> upgrade_;
   std::uint64_t stream_left_ = 0;        ///< of a stream whose length was told
   std::optional<RequestRecord> record_;  ///< of the request under way
   Instant begun_;

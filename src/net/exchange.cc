@@ -32,7 +32,12 @@ void check(const ClientRequest& request, std::string_view target) {
 
 std::string Exchange::head(std::string_view target, std::uint64_t length) const {
   std::string out = fmt::format("{} {} HTTP/1.1\r\n", request_.method, target);
-  fmt::format_to(std::back_inserter(out), "Host: {}\r\nConnection: close\r\n", host_);
+  fmt::format_to(std::back_inserter(out), "Host: {}\r\n", host_);
+  if (request_.upgrade.empty()) {
+    out += "Connection: close\r\n";
+  } else {
+    fmt::format_to(std::back_inserter(out), "Connection: Upgrade\r\nUpgrade: {}\r\n", request_.upgrade);
+  }
   bool has_body = length > 0 || (request_.method != "GET" && request_.method != "HEAD");
   if (has_body) fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", length);
   for (const auto& [name, value] : request_.headers) {
@@ -155,6 +160,7 @@ ClientResponse Exchange::receive_head() {
     }
     constexpr int kFirstFinal = 200;
     if (head.status >= kFirstFinal) break;
+    if (head.status == http::kSwitchingProtocols && !request_.upgrade.empty()) break;
     in_.erase(0, head.size);
     scanned = 0;
   }

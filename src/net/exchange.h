@@ -29,6 +29,8 @@ class Exchange {
   void send(std::string_view target);
   ClientResponse receive_head();
   void receive_body(const Sink& sink);
+  /// What came after the head of a 101.
+  std::string take_received() { return std::move(in_); }
 
  private:
   std::string head(std::string_view target, std::uint64_t length) const;

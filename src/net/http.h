@@ -13,6 +13,8 @@ namespace holdall::net::http {
 /// bare LF or CR, no Content-Length beside Transfer-Encoding, neither of them twice, exactly one Host (which
 /// an absolute target must agree with), no control characters, no transfer coding but "chunked".
 
+constexpr int kSwitchingProtocols = 101;
+
 constexpr std::size_t kMaxHeaders = 100;
 constexpr std::size_t kMaxHead = 64 << 10;  ///< bytes of a head; the data path sets a smaller limit
 

@@ -59,6 +59,7 @@ struct Server::Impl final : ConnectionOwner {
 
   bool dispatch(std::uint64_t connection, const Route& route, Request request) override;
   std::function<void()> waker(std::uint64_t connection) override;
+  void forget(std::uint64_t connection) override;
 
   std::size_t run();
   void turn(Deadline deadline);
@@ -134,6 +135,13 @@ std::function<void()> Server::Impl::waker(std::uint64_t connection) {
   return [box = mailbox, connection] {
     if (box->content.lock()->woken.insert(connection).second) poke(box->event);
   };
+}
+
+/// By hand, as the kernel does it only when nobody has the socket any more.
+void Server::Impl::forget(std::uint64_t connection) {
+  Watched& watched = connections[connection];
+  if (watched.events) watch(watched.connection->fd(), 0, connection, EPOLL_CTL_DEL);
+  watched.events = 0;
 }
 
 std::size_t Server::Impl::run() {

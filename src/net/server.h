@@ -48,6 +48,12 @@ class StreamSource {
   virtual std::optional<std::string> next() = 0;
 };
 
+/// A connection that is no longer the server's.
+struct Upgraded {
+  std::unique_ptr<Stream> bytes;
+  std::string received;  ///< what the client has sent already
+};
+
 struct Response {
   int status = 200;
   std::string content_type = "application/json";
@@ -56,6 +62,9 @@ struct Response {
   std::unique_ptr<StreamSource>
       stream;                           ///< when set, its bytes are the body: chunked, unless `length` is set
   std::optional<std::uint64_t> length;  ///< how many bytes the stream will give
+  /// Of a 101, which names its protocol in the header Upgrade: takes the connection once that answer is sent.
+  /// Called in the loop's thread, at most once, and destroyed without a call when the client has gone before.
+  std::function<void(Upgraded)> upgrade = {};
 };
 
 Response json_response(const Json& value, int status = 200);
