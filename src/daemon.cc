@@ -139,6 +139,18 @@ std::vector<std::string> last_lines(const std::filesystem::path& logs,
   return lines;
 }
 
+/// A reader of all that the instance says.
+release::OutputReader output(const std::filesystem::path& logs, const supervise::InstanceStatus& instance) {
+  constexpr std::size_t kMostLines = 1000;  // at once
+  auto reader = std::make_shared<logs::Reader>(
+      logs::instance_dir(logs, instance.app, instance.service, instance.slot, instance.id));
+  return [reader](bool ended) {
+    std::vector<std::string> lines;
+    for (logs::Line& line : reader->next(kMostLines, ended)) lines.push_back(std::move(line.text));
+    return lines;
+  };
+}
+
 /// Returns when control should end: a signal, the parent's end, or `ended` (which polls readable then).
 void wait_for_end(const Fd& signals, const serve::ParentLink& link, const Fd& ended) {
   pollfd watched[] = {{signals.get(), POLLIN, 0}, {link.descriptor(), POLLIN, 0}, {ended.get(), POLLIN, 0}};
@@ -187,6 +199,9 @@ void serve_api(const ControlSettings& settings, serve::ParentLink& link, const F
                                            .secrets = settings.uids || settings.shared_uid};
   release_options.last_lines = [logs = settings.state / "logs"](const supervise::InstanceStatus& instance) {
     return last_lines(logs, instance);
+  };
+  release_options.output = [logs = settings.state / "logs"](const supervise::InstanceStatus& instance) {
+    return output(logs, instance);
   };
   release::Releases releases(*database, *engine, *supervisor, *router, clock, release_options);
 

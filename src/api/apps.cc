@@ -49,6 +49,7 @@ release::Request release_request(const net::Request& request) {
                        .by = who(request.peer),
                        .development = wanted.development,
                        .force = wanted.force,
+                       .release_commands = wanted.release_commands,
                        .key = std::string(request.header("Idempotency-Key"))};
   for (const auto& [service, digest] : wanted.artefacts) out.artefacts[service] = Digest{digest};
   return out;

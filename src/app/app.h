@@ -82,6 +82,15 @@ struct SecretFile {
   bool operator==(const SecretFile&) const = default;
 };
 
+/// A program that a release runs to its end before it starts anything: `x-holdall.release_command`, or a hook
+/// of `pre_start`.
+struct ReleaseCommand {
+  std::vector<std::string> command;                ///< argv, never empty
+  std::map<std::string, std::string> environment;  ///< over the service's own
+  std::string working_dir;                         ///< empty: the service's
+  bool operator==(const ReleaseCommand&) const = default;
+};
+
 struct Service {
   std::string name;
   std::string image;               ///< as written; the process engine runs from the tree
@@ -109,6 +118,8 @@ struct Service {
   std::vector<RouteRule> routes;
   std::optional<std::uint16_t> port;
   std::optional<Ready> ready;
+  std::vector<ReleaseCommand> release_commands;               ///< in this order, one after another
+  std::chrono::nanoseconds release_timeout{600'000'000'000};  ///< of each of them
   std::chrono::nanoseconds start_timeout{60'000'000'000}, drain_timeout{30'000'000'000},
       hold_timeout{30'000'000'000};
   std::optional<std::uint64_t> largest_body;

@@ -241,6 +241,38 @@ TEST_CASE("keys of x-holdall are checked like any other") {
               "x-holdall.environments is refused"));
 }
 
+TEST_CASE("release commands are pre_start's hooks in their order, and then release_command") {
+  const Loaded loaded = Project(R"(services:
+  web:
+    build: .
+    command: ./web
+    pre_start:
+      - {command: ./cache clear, environment: {DEPTH: 2}, working_dir: tools}
+      - {command: [./seed], environment: [A=b=c]}
+    x-holdall: {release_command: './migrate --to $${VERSION}', release_timeout: 90s}
+)")
+                            .load();
+  const Service web = parse_model(loaded.model).services.at("web");
+  REQUIRE(web.release_commands.size() == 3);
+  CHECK(web.release_commands[0] == ReleaseCommand{{"./cache", "clear"}, {{"DEPTH", "2"}}, "tools"});
+  CHECK(web.release_commands[1] == ReleaseCommand{{"./seed"}, {{"A", "b=c"}}, ""});
+  CHECK(web.release_commands[2].command == std::vector<std::string>{"./migrate", "--to", "${VERSION}"});
+  CHECK(web.release_timeout == std::chrono::seconds(90));
+}
+
+TEST_CASE("what a hook of pre_start cannot have is said with its place") {
+  auto with = [](const std::string& hook) {
+    return Project("services: {a: {build: ., command: x, pre_start: [" + hook + "]}}").refusal();
+  };
+  CHECK(with("{command: y}").empty());
+  CHECK(holds(with("{image: alpine}"), "services.a.pre_start.0.image is refused"));
+  CHECK(holds(with("{working_dir: /x}"), "services.a.pre_start.0 has no command"));
+  CHECK(holds(with("{command: y, per_replica: true}"), "runs once per release"));
+  CHECK(holds(with("{command: y, comand: z}"), "services.a.pre_start.0.comand"));
+  CHECK(holds(with("{command: y, environment: [X]}"), "'X' has no value"));
+  CHECK(holds(with("y"), "must be a mapping"));
+}
+
 TEST_CASE("a release reads compose.yaml alone: no override, no .env, nobody's shell") {
   Project project("services: {a: {build: ., command: x, environment: {MOOD: '${MOOD:-grey}'}}}");
   project.files["compose.override.yaml"] = "services: {a: {environment: {MOOD: override}}}";

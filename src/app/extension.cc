@@ -135,12 +135,61 @@ void read_limits(const Reader& limits, Service& service) {
     limits["timeout"].fault("must be more than 0");
 }
 
+/// A value of a list or a mapping of variables, as Compose writes numbers and booleans.
+std::string variable_text(const Reader& value) {
+  if (!value.present()) return "";
+  return value.is_string() ? value.json()->string() : value.json()->print();
+}
+
+std::map<std::string, std::string> read_variables(const Reader& place) {
+  std::map<std::string, std::string> variables;
+  if (place.is_array()) {
+    for (const std::string& pair : place.texts()) {
+      const std::size_t equals = pair.find('=');
+      if (equals == std::string::npos || equals == 0) {
+        place.fault(fmt::format("'{}' has no value", pair), "write NAME=value");
+      } else {
+        variables[pair.substr(0, equals)] = pair.substr(equals + 1);
+      }
+    }
+  } else {
+    for (const auto& [name, value] : place.members()) variables[name] = variable_text(value);
+  }
+  return variables;
+}
+
 }  // namespace
+
+void read_pre_start(const Reader& hooks, Service& service) {
+  for (const Reader& hook : hooks.items()) {
+    if (!hook.is_object()) {
+      hook.fault("must be a mapping", "write '- command: ...'");
+      continue;
+    }
+    hook.allow_only({"command", "image", "user", "privileged", "working_dir", "environment", "per_replica"});
+    for (std::string_view key : {"image", "user", "privileged"}) {
+      if (hook[key].present()) {
+        hook[key].fault("is refused: it runs as the service does, from its artefact", "remove the key");
+      }
+    }
+    if (Reader each = hook["per_replica"]; each.present() && each.boolean().value_or(false)) {
+      each.fault("is refused: a hook runs once per release", "remove the key");
+    }
+    ReleaseCommand command{.command = hook["command"].command(),
+                           .environment = read_variables(hook["environment"]),
+                           .working_dir = hook["working_dir"].text().value_or("")};
+    if (command.command.empty()) {
+      hook.fault("has no command", "write 'command:' with the program and its arguments");
+    } else {
+      service.release_commands.push_back(std::move(command));
+    }
+  }
+}
 
 void read_extension(const Reader& extension, Service& service) {
   if (!extension.present()) return;
   extension.allow_only({"route", "port", "ready", "start_timeout", "drain_timeout", "hold_timeout", "engine",
-                        "build", "limits"});
+                        "build", "limits", "release_command", "release_timeout"});
   read_route(extension["route"], service);
   if (auto port = extension["port"].integer(1, 65535)) service.port = static_cast<std::uint16_t>(*port);
   read_ready(extension["ready"], service);
@@ -153,6 +202,10 @@ void read_extension(const Reader& extension, Service& service) {
                               "write process, or leave it out");
   }
   service.build = extension["build"].command();
+  if (std::vector<std::string> command = extension["release_command"].command(); !command.empty())
+    service.release_commands.push_back({std::move(command), {}, {}});
+  service.release_timeout = extension["release_timeout"].duration().value_or(service.release_timeout);
+  if (service.release_timeout.count() == 0) extension["release_timeout"].fault("must be more than 0");
   read_limits(extension["limits"], service);
 }
 

@@ -225,7 +225,10 @@ constexpr Key kKeys[] = {
     {"services.*.volumes_from", anything, refused, kStorage, kCarry},
     {"services.*.working_dir", text, honoured, "", ""},
     {"services.*.post_start", anything, refused, kLater, kRemove},
-    {"services.*.pre_start", anything, refused, kLater, kRemove},
+    {"services.*.pre_start", anything, different,
+     "once per release, in the new artefact, while the old release serves; a hook has command, working_dir "
+     "and environment, and per_replica false",
+     ""},
     {"services.*.pre_stop", anything, refused, kLater, kRemove},
 
     {"x-holdall", mapping, honoured, "", ""},
@@ -243,9 +246,8 @@ constexpr Key kKeys[] = {
     {"services.*.x-holdall.engine", anything, different, "process only", ""},
     {"services.*.x-holdall.build", command, honoured, "", ""},
     {"services.*.x-holdall.limits", anything, different, "body and timeout only", ""},
-    {"services.*.x-holdall.release_command", anything, refused, kLater,
-     "run it before deploying, or as a service that others depend on with service_completed_successfully"},
-    {"services.*.x-holdall.release_timeout", anything, refused, kLater, kRemove},
+    {"services.*.x-holdall.release_command", command, honoured, "", ""},
+    {"services.*.x-holdall.release_timeout", anything, honoured, "", ""},
     {"services.*.x-holdall.tls", anything, refused, "certificates are not made yet", kRemove},
     {"services.*.x-holdall.static", anything, refused, kLater, "let the service answer with its own files"},
     {"services.*.x-holdall.sticky", anything, refused, kLater, kRemove},

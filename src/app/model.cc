@@ -157,6 +157,7 @@ Service read_service(const std::string& name, const Reader& place,
   if (!replicas) replicas = deploy["replicas"].integer(0, kMostReplicas);
   service.replicas = static_cast<int>(replicas.value_or(1));
   service.update.monitor = deploy["update_config"]["monitor"].duration().value_or(service.update.monitor);
+  read_pre_start(place["pre_start"], service);
   read_extension(place["x-holdall"], service);
   return service;
 }

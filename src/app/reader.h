@@ -49,6 +49,9 @@ class Reader {
   std::vector<Fault>& faults_;
 };
 
+/// Reads `pre_start` of a service.
+void read_pre_start(const Reader& hooks, Service& service);
+
 /// Reads `x-holdall` of a service.
 void read_extension(const Reader& extension, Service& service);
 

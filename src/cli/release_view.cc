@@ -116,6 +116,11 @@ std::vector<std::string> plan_lines(const Json& plan) {
   if (!plan.at("ports").items().empty()) lines.push_back(labelled("ports", joined(plan.at("ports"), "   ")));
   if (std::string secrets = secrets_text(plan); !secrets.empty())
     lines.push_back(labelled("secrets", secrets));
+  for (const auto& [member, word] : {std::pair("commands", "run"), std::pair("not_undone", "not undone")}) {
+    const Json* list = plan.find(member);
+    if (!list) continue;
+    for (const Json& one : list->items()) lines.push_back(labelled(word, one.string()));
+  }
   for (const Json& change : plan.at("changes").items()) {
     if (change.at("kind").string() != "replace") continue;
     for (const Json& why : change.at("why").items()) {
@@ -184,6 +189,14 @@ void ReleaseView::show(const Json& event) {
     for (const std::string& line : plan_lines(data)) {
       if (out_) out_->line(line);
     }
+  } else if (kind == "command") {
+    say("command", fmt::format("{}: {}", data.at("service").string(), data.at("command").string()));
+  } else if (kind == "output") {
+    for (const Json& line : data.at("lines").items()) {
+      if (out_) out_->line(fmt::format("{:12}| {}", "", plain(line.string())));
+    }
+  } else if (kind == "ran") {
+    say("command", fmt::format("{} done in {}", data.at("service").string(), span(data, "took_ms")));
   } else if (kind == "start") {
     if (out_) out_->transient(labelled("start", data.at("service").string()));
   } else if (kind == "ready") {

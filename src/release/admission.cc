@@ -102,6 +102,19 @@ std::optional<Row> row_of_key(store::Transaction& t, const std::string& app, con
   return number ? find_row(t, app, *number) : std::nullopt;
 }
 
+/// What the releases after `number`, up to the one that serves, have done that no rollback undoes.
+std::vector<std::string> not_undone(store::Transaction& t, const AppRow& app, int number) {
+  std::vector<std::string> all;
+  for (const int later : numbers(t, app.name)) {
+    if (later <= number || later > app.serving.value_or(0)) continue;
+    const std::optional<Row> row = find_row(t, app.name, later);
+    if (row->release.step != Step::live || !row->request.release_commands) continue;
+    for (const std::string& command : commands_of(app::parse_model(row->request.model)))
+      all.push_back(version(later) + " " + command);
+  }
+  return all;
+}
+
 }  // namespace
 
 void check_still(store::Transaction& t, const std::string& app, const Clock& clock) {
@@ -136,9 +149,10 @@ std::optional<Admitted> admit(const Context& context, const Wish& wish) {
     }
     check_still(t, app.name, context.clock);
     const std::optional<Serving> serving = serving_of(t, known_app);
-    const Plan plan = make_plan(serving, request, app, known_app ? known_app->next_number : 1,
-                                changed_since(serving, secrets, app.name, context.options));
+    Plan plan = make_plan(serving, request, app, known_app ? known_app->next_number : 1,
+                          changed_since(serving, secrets, app.name, context.options));
     if (plan.nothing_changed() && !wish.rollback_of) return;
+    if (wish.rollback_of) plan.not_undone = not_undone(t, *known_app, *wish.rollback_of);
 
     insert_app(t, app.name);
     give_service_ports(t, app);

@@ -104,6 +104,14 @@ void deploy(House& house) {
   REQUIRE(release.has_value());
 }
 
+void deploy_with_command(House& house) {
+  house.supervisor.begins("web.release", Health::completed);
+  Request wanted = house.web("green");
+  wanted.model["services"]["web"]["x-holdall"]["release_command"] = Json::parse(R"(["migrate"])");
+  const auto release = house.releases->deploy(wanted);
+  REQUIRE(release.has_value());
+}
+
 void deploy_what_crashes(House& house) {
   house.supervisor.begins("web", Health::waiting, "exited with code 3");
   deploy(house);
@@ -149,6 +157,10 @@ void at_every_point(const std::function<void(House&)>& story, std::size_t least,
 
 TEST_CASE("a release interrupted at any failpoint ends with one serving release and no leftover group") {
   at_every_point(deploy, 22);
+}
+
+TEST_CASE("a release with a command, interrupted at any failpoint, ends with no leftover group") {
+  at_every_point(deploy_with_command, 28);
 }
 
 TEST_CASE(

@@ -125,8 +125,10 @@ std::set<std::string> changed_of(const app::App& old, const app::Service& servic
 
 Plan make_plan(const std::optional<Serving>& serving, const Request& request, const app::App& wanted, int to,
                const std::set<std::string>& changed) {
-  Plan plan{
-      .app = wanted.name, .from = {}, .to = to, .changes = {}, .routes = {}, .ports = {}, .secrets = {}};
+  Plan plan;
+  plan.app = wanted.name;
+  plan.to = to;
+  if (request.release_commands) plan.commands = commands_of(wanted);
   if (serving) plan.from = serving->number;
   const app::App old = serving ? app::parse_model(serving->request.model) : app::App();
   for (const std::string& service : start_order(wanted)) {
@@ -174,6 +176,19 @@ std::map<std::string, GroupId> groups_of(const Plan& plan, const std::optional<S
 
 GroupId group_id(const std::string& app, const std::string& service, int number) {
   return {fmt::format("{}/{}@{}", app, service, version(number))};
+}
+
+GroupId command_group_id(const std::string& app, const std::string& service, std::size_t which, int number) {
+  return {fmt::format("{}/{}:release.{}@{}", app, service, which + 1, version(number))};
+}
+
+std::vector<std::string> commands_of(const app::App& app) {
+  std::vector<std::string> all;
+  for (const std::string& name : start_order(app)) {
+    for (const app::ReleaseCommand& each : app.services.at(name).release_commands)
+      all.push_back(fmt::format("{}: {}", name, fmt::join(each.command, " ")));
+  }
+  return all;
 }
 
 int release_of(const GroupId& group) {

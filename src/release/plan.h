@@ -33,6 +33,12 @@ std::map<std::string, GroupId> groups_of(const Plan& plan, const std::optional<S
 GroupId group_id(const std::string& app, const std::string& service, int number);
 int release_of(const GroupId& group);
 
+/// `hello/web:release.1@v3`, of a release command: no service's name has a colon.
+GroupId command_group_id(const std::string& app, const std::string& service, std::size_t which, int number);
+
+/// "web: flask db upgrade" of each release command, in the order in which they are run.
+std::vector<std::string> commands_of(const app::App& app);
+
 /// "v3".
 std::string version(int number);
 Json version(const std::optional<int>& number);  ///< null for none

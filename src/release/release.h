@@ -24,6 +24,7 @@ namespace holdall::release {
 /// done again.
 enum class Step : std::uint8_t {
   planned,    ///< the row is there
+  command,    ///< release commands run, one after another, while the old release serves
   start,      ///< new instances beside the old, in depends_on order, each up to its gate
   switching,  ///< the new table is published
   drain,      ///< the old finish what they have
@@ -46,15 +47,16 @@ struct Request {
   std::string by;      ///< who: "uid 0 (root)"
   bool development =
       false;  ///< `up`: no watch, routes at SERVICE.APP.localhost and APP.localhost, ports on loopback
-  bool force = false;  ///< replace every service, changed or not
-  std::string key;     ///< idempotency: the same key gives the same release
+  bool force = false;            ///< replace every service, changed or not
+  bool release_commands = true;  ///< whether those of the services are run
+  std::string key;               ///< idempotency: the same key gives the same release
 };
 
 struct Event {
   std::int64_t sequence = 0;
   WallTime at;
-  std::string kind;  ///< "plan", "start", "ready", "switch", "live", "drain", "watch", "stop", "revert",
-                     ///< "failed", "done"
+  std::string kind;  ///< "plan", "command", "output", "ran", "start", "ready", "switch", "live", "drain",
+                     ///< "watch", "stop", "revert", "failed", "done"
   Json data;         ///< by kind: docs/formats/release-events.md
 };
 
@@ -90,6 +92,8 @@ struct Plan {
   std::vector<Change> changes;                              ///< in the order of starting
   std::vector<std::string> routes, ports;                   ///< "hello.localhost", ":5432 -> db"
   std::map<std::string, std::vector<std::string>> secrets;  ///< name -> the services that see it; all open
+  std::vector<std::string> commands;    ///< "web: flask db upgrade": what is run before anything starts
+  std::vector<std::string> not_undone;  ///< of a rollback: "v3 web: flask db upgrade"
   bool nothing_changed() const;
 };
 Json to_json(const Plan& plan);
@@ -111,6 +115,9 @@ struct UidRange {
   std::uint32_t first = 0, last = 0;
 };
 
+/// Each call gives the lines that are new; with `ended`, also a last one without its newline.
+using OutputReader = std::function<std::vector<std::string>(bool ended)>;
+
 struct ReleasesOptions {
   net::Address http;             ///< where the router listens for routed HTTP
   std::filesystem::path keys;    ///< the private keys (base/keys.h)
@@ -121,6 +128,8 @@ struct ReleasesOptions {
   std::chrono::milliseconds stop_notice{200};
   /// The last lines that an instance said, oldest first; they go into the `failed` event. May be empty.
   std::function<std::vector<std::string>(const supervise::InstanceStatus&)> last_lines;
+  /// Reads what an instance says, from its beginning. May be empty.
+  std::function<OutputReader(const supervise::InstanceStatus&)> output;
   /// Called at every failpoint beside `failpoint` itself. A test throws out of it, and so leaves everything
   /// where it is, as a crash would. May be empty.
   std::function<void(const char* point)> at_point;

@@ -132,6 +132,7 @@ Release Releases::rollback(const std::string& app, std::optional<int> number, co
   wish.accepted = accepted;
   wish.request.by = by;
   wish.request.key = key;
+  wish.request.release_commands = false;
   const auto admitted = admit(impl_->context, wish);
   if (admitted->fresh) impl_->roll_out(app, admitted->row.release.number);
   return shown(admitted->row.release);
@@ -145,7 +146,7 @@ void Releases::cancel(const std::string& app, const std::string& by) {
     if (!moving) throw Error(Error::missing, fmt::format("no release of {} is in progress", app));
     const Row row = must_find(t, app, *moving);
     const Step step = row.release.step;
-    if (step != Step::planned && step != Step::start) {
+    if (step != Step::planned && step != Step::command && step != Step::start) {
       throw Error(Error::conflict,
                   fmt::format("release {} of {} has switched or is going back already (step {}); to "
                               "undo it, roll back when it is live",

@@ -98,4 +98,25 @@ supervise::Group resolve(const app::App& app, const app::Service& service, const
   return group;
 }
 
+supervise::Group resolve_command(const app::App& app, const app::Service& service, std::size_t which,
+                                 const Digest& artefact, const ResolveFor& release) {
+  supervise::Group group = resolve(app, service, artefact, release);
+  group.id = command_group_id(app.name, service.name, which, release.number);
+  group.replicas = 1;
+  group.has_port = false;
+  group.gate = {};
+  group.restart = {supervise::RestartPolicy::no, 0};
+  engine::Workload& workload = group.workload;
+  const app::ReleaseCommand& command = service.release_commands.at(which);
+  workload.service = service.name + ".release";
+  workload.command = command.command;
+  if (!command.working_dir.empty()) workload.working_dir = command.working_dir;
+  for (const auto& [name, value] : command.environment) {
+    workload.environment[name] = value;
+    workload.secret_environment.erase(name);
+  }
+  workload.environment.try_emplace("HOLDALL_SERVICE", service.name);
+  return group;
+}
+
 }  // namespace holdall::release

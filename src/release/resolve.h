@@ -23,6 +23,11 @@ struct ResolveFor {
 supervise::Group resolve(const app::App& app, const app::Service& service, const Digest& artefact,
                          const ResolveFor& release);
 
+/// Number `which` (from 0) of the service's release commands, as a group of its own: one instance, named
+/// `web.release`, that is never started again.
+supervise::Group resolve_command(const app::App& app, const app::Service& service, std::size_t which,
+                                 const Digest& artefact, const ResolveFor& release);
+
 /// "cache-db" -> "CACHE_DB".
 std::string variable_stem(const std::string& service);
 

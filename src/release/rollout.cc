@@ -82,7 +82,13 @@ void Rollout::load() {
   }
   untold_.clear();
   told_.clear();
+  lines_told_.clear();
   for (const Event& event : events) {
+    if (event.kind == "command") told_.insert(event.data.at("group").string());
+    if (event.kind == "output") {
+      lines_told_[event.data.at("instance").string()] +=
+          static_cast<int>(event.data.at("lines").items().size());
+    }
     if (event.kind == "start") told_.insert(event.data.at("service").string());
     if (event.kind == "ready") told_.insert(event.data.at("instance").string());
   }

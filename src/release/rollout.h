@@ -11,6 +11,7 @@
 #include "app/app.h"
 #include "release/context.h"
 #include "release/fault.h"
+#include "release/resolve.h"
 #include "release/rows.h"
 
 namespace holdall::release {
@@ -32,6 +33,7 @@ class Rollout {
   // The steps (rollout_steps.cc). Each returns when the row is in another step, somebody else moved it (a
   // cancel), or `stop_` was requested.
   void do_step();
+  void run_commands();  // rollout_command.cc
   void start();
   void switch_over();
   void drain();
@@ -40,6 +42,11 @@ class Rollout {
   void revert();
 
   // Parts of steps.
+  bool run_command(const app::Service& service, const supervise::Group& group);
+  void tell_output(const std::string& instance, std::vector<std::string> lines, int& seen);
+  std::vector<std::pair<std::string, supervise::Group>> command_groups() const;
+  std::vector<GroupId> command_group_ids() const;
+  ResolveFor resolve_for(const std::string& service) const;
   void want_what_may_start(const supervise::Snapshot& snapshot);
   bool may_start(const app::Service& service, const supervise::Snapshot& snapshot) const;
   void tell_ready(const supervise::Snapshot& snapshot);
@@ -76,8 +83,9 @@ class Rollout {
   std::map<std::pair<GroupId, int>, InstanceId>
       first_tries_;               ///< of each slot of a new group, as far as seen
   std::set<std::string> wanted_;  ///< services that `start` wanted
-  std::set<std::string> told_;    ///< services told as started, instances told as ready
-  std::vector<Event> untold_;     ///< go with the next commit
+  std::set<std::string> told_;    ///< services told as started, instances told as ready, commands told as run
+  std::map<std::string, int> lines_told_;  ///< of each instance's output
+  std::vector<Event> untold_;              ///< go with the next commit
   std::chrono::nanoseconds publish_took_{0};
 };
 

@@ -38,9 +38,14 @@ bool holds(const app::Dependency& dependency, const std::vector<InstanceStatus>&
 void Rollout::do_step() {
   switch (row_.release.step) {
     case Step::planned:
+      if (row_.request.release_commands && !commands_of(app_).empty()) {
+        move_to(row_in(row_, Step::command, context_.clock));
+        return;
+      }
       // The sockets of the new release are bound now: an address that is in use must not wait for the switch.
       move_and_publish(row_in(row_, Step::start, context_.clock), "publish");
       return;
+    case Step::command: return run_commands();
     case Step::start: return start();
     case Step::switching: return switch_over();
     case Step::drain: return drain();
@@ -104,19 +109,23 @@ void Rollout::start() {
 void Rollout::want_what_may_start(const supervise::Snapshot& snapshot) {
   for (const std::string& service : fresh_) {
     if (wanted_.contains(service) || !may_start(app_.services.at(service), snapshot)) continue;
-    ResolveFor release{number_, row_.request.development, {}};
-    context_.database.read([&](store::Transaction& t) {
-      release.service_ports = service_ports(t, name_);
-      if (context_.options.uids) release.uid = service_uids(t, name_).at(service);
-    });
     const supervise::Group group =
-        resolve(app_, app_.services.at(service), row_.request.artefacts.at(service), release);
+        resolve(app_, app_.services.at(service), row_.request.artefacts.at(service), resolve_for(service));
     context_.act("start.want", [&] { context_.supervisor.want(group); });
     wanted_.insert(service);
     if (!told_.insert(service).second) continue;
     tell("start",
          Json::object({{"service", service}, {"group", group.id.value}, {"replicas", group.replicas}}));
   }
+}
+
+ResolveFor Rollout::resolve_for(const std::string& service) const {
+  ResolveFor release{number_, row_.request.development, {}};
+  context_.database.read([&](store::Transaction& t) {
+    release.service_ports = service_ports(t, name_);
+    if (context_.options.uids) release.uid = service_uids(t, name_).at(service);
+  });
+  return release;
 }
 
 bool Rollout::may_start(const app::Service& service, const supervise::Snapshot& snapshot) const {
@@ -280,12 +289,13 @@ void Rollout::begin_revert(const std::string& reason, const supervise::InstanceS
 
 void Rollout::revert() {
   context_.publisher.update({}, nullptr);
-  const std::vector<GroupId> groups = fresh_groups();
+  std::vector<GroupId> groups = fresh_groups();
   if (has_switched(row_.release.report)) {
     const auto targets = targets_of(groups, *context_.supervisor.snapshot());
     context_.drain("revert.drain", targets, drain_timeout(app_), stop_);
     if (stop_.stop_requested()) return;
   }
+  for (GroupId& command : command_group_ids()) groups.push_back(std::move(command));
   for (const GroupId& group : groups) {
     context_.act("revert.stop", [&] { context_.supervisor.unwant(group); });
   }

@@ -9,8 +9,8 @@
 namespace holdall::release {
 namespace {
 
-constexpr std::array kStepNames{"planned", "start", "switch", "drain", "watch",
-                                "stop",    "live",  "revert", "failed"};
+constexpr std::array kStepNames{"planned", "command", "start", "switch", "drain",
+                                "watch",   "stop",    "live",  "revert", "failed"};
 
 store::Value value(const std::optional<int>& number) {
   if (!number) return std::monostate{};
@@ -64,7 +64,8 @@ Json to_json(const Request& request) {
        {"sealed", request.sealed},
        {"commit", request.commit},
        {"by", request.by},
-       {"development", request.development}});
+       {"development", request.development},
+       {"release_commands", request.release_commands}});
 }
 
 Request parse_request(const Json& json) {
@@ -78,6 +79,7 @@ Request parse_request(const Json& json) {
   request.commit = json.string_or("commit", "");
   request.by = json.string_or("by", "");
   request.development = json.boolean_or("development", false);
+  request.release_commands = json.boolean_or("release_commands", true);
   return request;
 }
 

@@ -38,7 +38,9 @@ Json to_json(const Plan& plan) {
                        {"changes", std::move(changes)},
                        {"routes", strings(plan.routes)},
                        {"ports", strings(plan.ports)},
-                       {"secrets", std::move(secrets)}});
+                       {"secrets", std::move(secrets)},
+                       {"commands", strings(plan.commands)},
+                       {"not_undone", strings(plan.not_undone)}});
 }
 
 Json to_json(const Release& release) {

@@ -60,7 +60,8 @@ Json to_json(const DeployRequest& request) {
                        {"sealed", request.sealed},
                        {"commit", request.commit},
                        {"development", request.development},
-                       {"force", request.force}});
+                       {"force", request.force},
+                       {"release_commands", request.release_commands}});
 }
 
 DeployRequest parse_deploy_request(const Json& json) {
@@ -72,6 +73,7 @@ DeployRequest parse_deploy_request(const Json& json) {
   request.commit = json.string_or("commit", "");
   request.development = json.boolean_or("development", false);
   request.force = json.boolean_or("force", false);
+  request.release_commands = json.boolean_or("release_commands", true);
   return request;
 }
 

@@ -47,6 +47,7 @@ struct DeployRequest {
   std::string commit;
   bool development = false;
   bool force = false;
+  bool release_commands = true;  ///< false: another server of the same release has run them
 
   bool operator==(const DeployRequest&) const = default;
 };

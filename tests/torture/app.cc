@@ -3,6 +3,7 @@
 // misbehaves:
 //   crash  exits with 3 at once
 //   deaf   never listens
+//   refused  its release command exits with 4
 //   sick   /up answers 500 from SICK_AFTER_MS after its start
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -44,7 +45,11 @@ std::string answer(int status, const std::string& body) {
 
 }  // namespace
 
-int main() {
+int main(int, char** argv) {
+  if (argv[1]) {  // a release command: says that it ran, and how often it ran is counted in the logs
+    std::printf("%s %s\n", argv[1], variable("HOLDALL_RELEASE").c_str());
+    return variable("MODE") == "refused" ? 4 : 0;
+  }
   long begin = now_ms(), number = 0;
   std::string mode = variable("MODE"), sick_after = variable("SICK_AFTER_MS");
   if (mode == "crash") {

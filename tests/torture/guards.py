@@ -1,9 +1,12 @@
 """What must hold after every kill. Each guard is a function that returns the sentences it has to complain about; each is
 seen to fail once on purpose by `torture.py --selftest`."""
+import collections
 import json
 from pathlib import Path
 
 APP = 'torture'
+
+HEARD = {}  # what release commands said, by segment: of dead instances only the last are kept
 
 
 def census(server, expected):
@@ -46,10 +49,29 @@ def rows(server):
     return complaints
 
 
+def commands(server):
+    """The release command of every release ran once; of one that failed or that asked for none, at most once."""
+    complaints = []
+    for segment in (server.state / 'logs' / APP).glob('web.release.1/*/stdout*'):
+        if is_segment(segment):
+            HEARD[segment] = segment.read_text()
+    runs = collections.Counter(line for (segment, text) in HEARD.items() for line in text.splitlines()
+                               if segment.is_relative_to(server.state))
+    for number, step, rollback_of in server.rows('select number, step, rollback_of from releases'):
+        count = runs[f'ran v{number}']
+        least = 1 if step == 'live' and rollback_of is None else 0
+        most = 1 if rollback_of is None else 0
+        if not least <= count <= most:
+            complaints.append(f'the release command of v{number} ({step}) ran {count} times')
+    return complaints
+
+
 def lines(server):
     """What each instance ever said is 0, 1, 2, ... without a hole; only the very last line may be cut."""
     complaints = []
     for directory in sorted((server.state / 'logs' / APP).glob('*/*')):
+        if directory.parent.name == 'web.release.1':
+            continue
         said = b''.join(segment.read_bytes() for segment in sorted(directory.glob('stdout*')) if is_segment(segment))
         whole, _, _ = said.rpartition(b'\n')
         numbers = [line for line in whole.split(b'\n') if line]

@@ -30,8 +30,8 @@ from harness import ROOT, Failed, Failpoints, Server, until
 from load import Load
 
 VICTIMS = ('control', 'router', 'serve', 'shim', 'tree')
-STEPS = ('planned', 'start', 'switch', 'drain', 'watch', 'stop', 'revert')  # as the database has them
-OPERATIONS = ('good', 'crash', 'deaf', 'sick', 'rollback')
+STEPS = ('planned', 'command', 'start', 'switch', 'drain', 'watch', 'stop', 'revert')  # as the database has them
+OPERATIONS = ('good', 'crash', 'deaf', 'sick', 'refused', 'rollback')
 REPLICAS = 2
 SLOTS = [f'{guards.APP}/web.{n}' for n in range(1, REPLICAS + 1)]
 
@@ -78,7 +78,7 @@ services:
 {lines}
     stop_grace_period: 1s
     deploy: {{replicas: {REPLICAS}, update_config: {{monitor: 600ms}}}}
-    x-holdall: {{route: {guards.APP}.localhost, ready: {{path: /up, interval: 50ms}}, start_timeout: 1s, drain_timeout: 1s}}
+    x-holdall: {{release_command: [./app, ran], route: {guards.APP}.localhost, ready: {{path: /up, interval: 50ms}}, start_timeout: 1s, drain_timeout: 1s}}
 ''', {'app': self.app_binary})
 
     def begin(self, operation):
@@ -162,7 +162,7 @@ services:
             self.open_excuse = None
 
     def check(self):
-        complaints = guards.lines(self.server) + guards.requests(self.load, self.excused)
+        complaints = guards.lines(self.server) + guards.commands(self.server) + guards.requests(self.load, self.excused)
         if complaints:
             raise Failed('; '.join(complaints))
 
@@ -306,6 +306,12 @@ def selftest(world):
     whole = segment.read_bytes()
     segment.write_bytes(whole[:20] + whole[40:])
     complains('lines', guards.lines(server))
+
+    silent('commands', guards.commands(server))
+    segment = next(s for s in (server.state / 'logs' / guards.APP).glob('web.release.1/*/stdout*') if guards.is_segment(s))
+    segment.write_bytes(2 * segment.read_bytes())
+    complains('commands', guards.commands(server))
+    guards.HEARD.clear()
 
     silent('requests', guards.requests(world.load, world.excused))
     os.kill(server.census().router[0].pid, signal.SIGKILL)
