@@ -83,6 +83,40 @@ struct Instance {
   std::string failure;  ///< it never ran, or nobody knows how it ended: why, in words
 };
 
+/// What somebody wants to run with what an instance has, beside what it runs by itself.
+struct Program {
+  std::vector<std::string> argv;                   ///< never empty
+  std::map<std::string, std::string> environment;  ///< over and beside the instance's
+  std::string working_dir;  ///< absolute, or relative to the artefact; empty: as the instance's
+};
+
+/// The descriptors 0, 1 and 2 of a program. A terminal becomes its controlling one.
+struct Stdio {
+  const Fd& in;
+  const Fd& out;
+  const Fd& err;
+};
+
+/// A program that somebody attends. When it has ended, when this is destroyed and when the thread that
+/// started it ends, it goes with all that it started. One thread's.
+class Process {
+ public:
+  virtual ~Process() = default;
+  virtual const Fd& ended() const = 0;  ///< polls readable once nothing of it is left
+  virtual void signal(int number) = 0;  ///< to the program
+  virtual void end() = 0;               ///< SIGKILL to all of it, without waiting
+  /// Waits for its end. The program's exit code, 128 and the number of the signal that killed it; 127 if it
+  /// was not found and 126 if it could not be executed, with the reason on its descriptor 2.
+  virtual int exit_code() = 0;
+};
+
+/// A copy of an instance that nobody supervises, for one program.
+struct Copy {
+  InstanceId id;           ///< its own
+  GroupId group;           ///< whose secrets it sees
+  std::uint16_t port = 0;  ///< its $PORT; 0: it has none
+};
+
 struct Listener {
   net::Address address;
   bool operator==(const Listener&) const = default;
@@ -97,8 +131,8 @@ struct Capabilities {
 
 /// Where instances run. Level-triggered: `apply` says what should be, `observe` what is; every call is
 /// idempotent and may be repeated after a crash. Called from one thread at a time, but for `prepare`, `exec`,
-/// `find` and `listeners`, which are thread-safe. An engine that does not answer throws `busy`, naming it and
-/// the remedy.
+/// `attend`, `leave`, `once`, `listeners` and `free_port`, which are thread-safe. An engine that does not
+/// answer throws `busy`, naming it and the remedy.
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -131,6 +165,21 @@ class Engine {
 
   /// Runs argv where the instance runs: its namespaces, environment, working directory.
   virtual Output exec(const InstanceId& id, const std::vector<std::string>& argv, Deadline deadline) = 0;
+
+  /// Starts the program where the instance runs, as `exec` does. Throws `missing` if it does not run.
+  virtual std::unique_ptr<Process> attend(const InstanceId& id, const Program& program,
+                                          const Stdio& stdio) = 0;
+
+  /// The same, with nobody to attend it: it goes on until its own end or the instance's, and says nothing.
+  /// Returns once it is executed; throws `failed` with the reason if it cannot be, `invalid` where it could
+  /// outlive the instance.
+  virtual void leave(const InstanceId& id, const Program& program) = 0;
+
+  /// Starts the program in a copy of what an instance of `workload` would be: its artefact, environment,
+  /// secrets, user and working directory, and nothing of what runs. Its HOLDALL_INSTANCE is what the
+  /// program's environment says.
+  virtual std::unique_ptr<Process> once(const Copy& copy, const Workload& workload, const Program& program,
+                                        const Stdio& stdio) = 0;
 
   /// The TCP sockets on which processes of the instance listen now.
   virtual std::vector<Listener> listeners(const InstanceId& id) const = 0;

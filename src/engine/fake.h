@@ -33,6 +33,9 @@ class FakeEngine final : public Engine {
   /// What `exec` answers; exit 0 when unset. Called without the lock.
   std::function<Output(const InstanceId&, const std::vector<std::string>&)> on_exec;
 
+  /// What `attend` and `once` start. Called without the lock.
+  std::function<std::unique_ptr<Process>(const InstanceId&, const Program&, const Stdio&)> on_attend;
+
   void run(const InstanceId& id) {
     change(id, [&](Instance& instance) {
       instance.state = State::running;
@@ -99,6 +102,16 @@ class FakeEngine final : public Engine {
     std::lock_guard lock(mutex_);
     return started_;
   }
+  /// What `leave` was asked to run.
+  std::vector<std::pair<InstanceId, std::vector<std::string>>> left() const {
+    std::lock_guard lock(mutex_);
+    return left_;
+  }
+  /// What copies `once` was asked for.
+  std::vector<Workload> copies() const {
+    std::lock_guard lock(mutex_);
+    return copies_;
+  }
   std::size_t present() const {
     std::lock_guard lock(mutex_);
     return instances_.size();
@@ -162,6 +175,24 @@ class FakeEngine final : public Engine {
     return on_exec ? on_exec(id, argv) : Output{};
   }
 
+  std::unique_ptr<Process> attend(const InstanceId& id, const Program& program, const Stdio& stdio) override {
+    if (!on_attend) throw Error(Error::missing, "no instance " + id.value + " is running");
+    return on_attend(id, program, stdio);
+  }
+  void leave(const InstanceId& id, const Program& program) override {
+    std::lock_guard lock(mutex_);
+    left_.emplace_back(id, program.argv);
+  }
+  std::unique_ptr<Process> once(const Copy& copy, const Workload& workload, const Program& program,
+                                const Stdio& stdio) override {
+    {
+      std::lock_guard lock(mutex_);
+      copies_.push_back(workload);
+    }
+    if (!on_attend) throw Error(Error::missing, "no artefact");
+    return on_attend(copy.id, program, stdio);
+  }
+
   std::vector<Listener> listeners(const InstanceId& id) const override {
     std::lock_guard lock(mutex_);
     if (auto known = instances_.find(id);
@@ -215,6 +246,8 @@ class FakeEngine final : public Engine {
   std::map<InstanceId, Instance> instances_;
   std::map<InstanceId, std::vector<Listener>> listeners_;
   std::vector<InstanceId> started_;
+  std::vector<std::pair<InstanceId, std::vector<std::string>>> left_;
+  std::vector<Workload> copies_;
   std::set<Digest> artefacts_;
   std::deque<std::uint16_t> offered_;
 };

@@ -1,5 +1,6 @@
 #include "engine/launch.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
 #include <signal.h>
@@ -54,6 +55,78 @@ std::map<std::string, std::string> shim_environment() {
   return environment;
 }
 
+Launched spawn_watched(const Command& command) {
+  Launched launched{.pid = spawn(command), .pidfd = {}};
+  launched.pidfd = Fd(static_cast<int>(syscall(SYS_pidfd_open, launched.pid, 0)));
+  if (launched.pidfd) return launched;
+  // Too many descriptors: what nobody can watch must not run.
+  int error = errno;
+  kill(launched.pid, SIGKILL);
+  waitpid(launched.pid, nullptr, 0);
+  throw_errno(Error::busy, "watch a new process", error);
+}
+
+/// In namespaces of its own, where that is allowed.
+Launched spawn_apart(Command command) {
+  try {
+    command.namespaces = geteuid() == 0 ? CLONE_NEWPID | CLONE_NEWNS : 0;
+    return spawn_watched(command);
+  } catch (const Error& error) {
+    // Root without the capability, in somebody's container: then as everybody else.
+    if (error.kind() != Error::denied || command.namespaces == 0) throw;
+    command.namespaces = 0;
+    return spawn_watched(command);
+  }
+}
+
+/// The shim's word for what it is to do; the next two are for `ps`.
+Command shim_command(const std::filesystem::path& program, const char* word, const Record& record) {
+  return {.argv = {program, word, fmt::format("{}.{}", record.service, record.slot), record.id.value}};
+}
+
+/// The shim's part is in engine/shim/attend.h.
+class Attended final : public Process {
+ public:
+  Attended(Launched process, std::filesystem::path directory)
+      : process_(std::move(process)), directory_(std::move(directory)) {}
+  ~Attended() override {
+    end();
+    exit_code();
+    std::error_code none;
+    if (!directory_.empty()) std::filesystem::remove_all(directory_, none);
+  }
+
+  const Fd& ended() const override { return process_.pidfd; }
+  void signal(int number) override {
+    if (!code_) kill(process_.pid, number);  // not reaped yet, so the number is still its own
+  }
+  void end() override { signal(SIGRTMAX); }
+  int exit_code() override {
+    int status = 0;
+    while (!code_ && waitpid(process_.pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (!code_) code_ = shell_code(decode_wait_status(status));
+    return *code_;
+  }
+
+ private:
+  static int shell_code(const Exit& exit) {
+    constexpr int kSignalled = 128;
+    return exit.signal ? kSignalled + exit.signal : exit.code;
+  }
+
+  const Launched process_;
+  const std::filesystem::path directory_;
+  std::optional<int> code_;
+};
+
+void add(Command& command, const Stdio& stdio) {
+  command.fds.emplace_back(stdio.in.get(), STDIN_FILENO);
+  command.fds.emplace_back(stdio.out.get(), STDOUT_FILENO);
+  command.fds.emplace_back(stdio.err.get(), STDERR_FILENO);
+  command.die_with_parent = true;
+}
+
 }  // namespace
 
 std::filesystem::path install_shim(const std::filesystem::path& bin) {
@@ -81,25 +154,7 @@ Launched launch(const std::filesystem::path& shim, const Record& record, const S
               {resources.err.write.get(), kErrWriteFd},
               {resources.secrets.get(), kSecretsFd}},
   };
-  Launched launched;
-  try {
-    command.namespaces = geteuid() == 0 ? CLONE_NEWPID | CLONE_NEWNS : 0;
-    launched.pid = spawn(command);
-  } catch (const Error& error) {
-    // Root without the capability, in somebody's container: then as everybody else.
-    if (error.kind() != Error::denied || command.namespaces == 0) throw;
-    command.namespaces = 0;
-    launched.pid = spawn(command);
-  }
-  launched.pidfd = Fd(static_cast<int>(syscall(SYS_pidfd_open, launched.pid, 0)));
-  if (!launched.pidfd) {
-    // Too many descriptors: what nobody can watch must not run.
-    int error = errno;
-    kill(launched.pid, SIGKILL);
-    waitpid(launched.pid, nullptr, 0);
-    throw_errno(Error::busy, "watch a new process", error);
-  }
-  return launched;
+  return spawn_apart(std::move(command));
 }
 
 Output enter(const std::filesystem::path& shim_program, const Record& record, const Fd* shim,
@@ -113,6 +168,41 @@ Output enter(const std::filesystem::path& shim_program, const Record& record, co
   };
   if (shim) command.fds.emplace_back(shim->get(), kTargetFd);
   return run(command, deadline);
+}
+
+std::unique_ptr<Process> attend(const std::filesystem::path& shim_program, const Record& record,
+                                const Fd* shim, const Fd& secrets, const Stdio& stdio) {
+  Fd spec = specification(record, record.command);
+  Command command = shim_command(shim_program, "attach", record);
+  command.fds = {{spec.get(), kSpecFd}, {secrets.get(), kSecretsFd}};
+  if (shim) command.fds.emplace_back(shim->get(), kTargetFd);
+  add(command, stdio);
+  return std::make_unique<Attended>(spawn_watched(command), "");
+}
+
+void leave(const std::filesystem::path& shim_program, const Record& record, const Fd& shim,
+           const Fd& secrets) {
+  Fd spec = specification(record, record.command);
+  Command command = shim_command(shim_program, "leave", record);
+  command.fds = {{spec.get(), kSpecFd}, {secrets.get(), kSecretsFd}, {shim.get(), kTargetFd}};
+  Output output = run(command, Deadline::never());
+  if (!output.exit.ok()) {
+    while (output.err.ends_with('\n')) output.err.pop_back();
+    throw Error(Error::failed, output.err);
+  }
+}
+
+std::unique_ptr<Process> once(const std::filesystem::path& shim_program, const Record& record,
+                              const std::filesystem::path& directory, const Fd& secrets, const Stdio& stdio) {
+  std::filesystem::create_directory(directory);
+  std::filesystem::permissions(directory, std::filesystem::perms::owner_all);
+  Fd place(
+      checked(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open " + directory.string()));
+  Fd spec = specification(record, record.command);
+  Command command = shim_command(shim_program, "once", record);
+  command.fds = {{spec.get(), kSpecFd}, {secrets.get(), kSecretsFd}, {place.get(), kDirectoryFd}};
+  add(command, stdio);
+  return std::make_unique<Attended>(spawn_apart(std::move(command)), directory);
 }
 
 }  // namespace holdall::engine

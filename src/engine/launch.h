@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,5 +43,19 @@ Launched launch(const std::filesystem::path& shim, const Record& record, const S
 /// this process dies, its process group is killed.
 Output enter(const std::filesystem::path& shim_program, const Record& record, const Fd* shim,
              const Fd& secrets, const std::vector<std::string>& argv, Deadline deadline);
+
+/// Starts the record's command as somebody attends it (Engine::attend), in the namespaces of `shim` (nullptr:
+/// in ours).
+std::unique_ptr<Process> attend(const std::filesystem::path& shim_program, const Record& record,
+                                const Fd* shim, const Fd& secrets, const Stdio& stdio);
+
+/// Starts the record's command for nobody (Engine::leave).
+void leave(const std::filesystem::path& shim_program, const Record& record, const Fd& shim,
+           const Fd& secrets);
+
+/// Starts the record's command in namespaces of its own (Engine::once). `directory`, which is made and
+/// removed, is where its files of secrets lie that need a place outside of memory.
+std::unique_ptr<Process> once(const std::filesystem::path& shim_program, const Record& record,
+                              const std::filesystem::path& directory, const Fd& secrets, const Stdio& stdio);
 
 }  // namespace holdall::engine

@@ -69,6 +69,10 @@ class ProcessEngine final : public Engine {
   int changes() const override { return epoll_.get(); }
 
   Output exec(const InstanceId& id, const std::vector<std::string>& argv, Deadline deadline) override;
+  std::unique_ptr<Process> attend(const InstanceId& id, const Program& program, const Stdio& stdio) override;
+  void leave(const InstanceId& id, const Program& program) override;
+  std::unique_ptr<Process> once(const Copy& copy, const Workload& workload, const Program& program,
+                                const Stdio& stdio) override;
   std::vector<Listener> listeners(const InstanceId& id) const override;
   std::uint16_t free_port(const std::vector<std::uint16_t>& taken) override;
 
@@ -80,6 +84,8 @@ class ProcessEngine final : public Engine {
 
   void adopt_all();
   void add(const Group& group, const Member& member);
+  Record record_of(const GroupId& group, const Workload& workload, const Member& member,
+                   const fs::path& directory) const;
   bool may_start(const ProcessInstance& instance) const;
   void settle();
   void publish_reachable();
@@ -135,6 +141,17 @@ ProcessEngineOptions settled(ProcessEngineOptions options) {
   if (!options.open_files) options.open_files = soft(RLIMIT_NOFILE);
   if (!options.core_bytes) options.core_bytes = soft(RLIMIT_CORE);
   return options;
+}
+
+/// The record as the program sees it.
+void apply_to(Record& record, const Program& program) {
+  if (program.argv.empty()) throw Error(Error::invalid, "which program? there is no argv");
+  record.command = program.argv;
+  for (const auto& [name, value] : program.environment) {
+    record.environment[name] = value;
+    record.secret_environment.erase(name);
+  }
+  if (!program.working_dir.empty()) record.working_dir = fs::path(record.artefact) / program.working_dir;
 }
 
 ProcessEngine::ProcessEngine(ProcessEngineOptions options, PipeKeeper& keeper, SecretSource& secrets,
@@ -196,16 +213,16 @@ void ProcessEngine::apply(const Group& group) {
   poke(news_);
 }
 
-void ProcessEngine::add(const Group& group, const Member& member) {
-  const Workload& workload = group.workload;
-  if (workload.command.empty()) throw Error(Error::invalid, fmt::format("{} has no command", group.id.value));
+/// `directory` is the instance's own.
+Record ProcessEngine::record_of(const GroupId& group, const Workload& workload, const Member& member,
+                                const fs::path& directory) const {
   const fs::path artefact = artefacts_.path(workload.artefact);
   const bool own_user = workload.uid != 0;
   const std::string home = own_user ? options_.state / "home" : "";
-  const fs::path secrets = own_user ? "/run/secrets" : surroundings_.instances / member.id.value / "secrets";
-  Record record{
+  const fs::path secrets = own_user ? "/run/secrets" : directory / "secrets";
+  return Record{
       .id = member.id,
-      .group = group.id,
+      .group = group,
       .slot = member.slot,
       .port = member.port,
       .app = workload.app,
@@ -227,6 +244,12 @@ void ProcessEngine::add(const Group& group, const Member& member) {
           logs::instance_dir(options_.state / "logs", workload.app, workload.service, member.slot, member.id),
       .boot_id = boot_id(),
   };
+}
+
+void ProcessEngine::add(const Group& group, const Member& member) {
+  const Workload& workload = group.workload;
+  if (workload.command.empty()) throw Error(Error::invalid, fmt::format("{} has no command", group.id.value));
+  Record record = record_of(group.id, workload, member, surroundings_.instances / member.id.value);
   auto instance = std::make_unique<ProcessInstance>(surroundings_, std::move(record));
   if (!artefacts_.has(workload.artefact)) {
     instance->fail(
@@ -326,6 +349,42 @@ Output ProcessEngine::exec(const InstanceId& id, const std::vector<std::string>&
   const Fd* inside = instance.tree.kind == Tree::pid_namespace ? instance.shim.get() : nullptr;
   Fd secrets = open_secrets(instance.record, surroundings_.secrets, false);
   return enter(surroundings_.shim, instance.record, inside, secrets, argv, deadline);
+}
+
+std::unique_ptr<Process> ProcessEngine::attend(const InstanceId& id, const Program& program,
+                                               const Stdio& stdio) {
+  Reachable instance = find(id);
+  apply_to(instance.record, program);
+  const Fd* inside = instance.tree.kind == Tree::pid_namespace ? instance.shim.get() : nullptr;
+  Fd secrets = open_secrets(instance.record, surroundings_.secrets, false);
+  return engine::attend(surroundings_.shim, instance.record, inside, secrets, stdio);
+}
+
+void ProcessEngine::leave(const InstanceId& id, const Program& program) {
+  Reachable instance = find(id);
+  if (instance.tree.kind != Tree::pid_namespace) {
+    throw Error(
+        Error::invalid,
+        "a program that nobody attends could outlive its instance here: the server runs without root, "
+        "and so without namespaces; leave out -d");
+  }
+  apply_to(instance.record, program);
+  Fd secrets = open_secrets(instance.record, surroundings_.secrets, false);
+  engine::leave(surroundings_.shim, instance.record, *instance.shim, secrets);
+}
+
+std::unique_ptr<Process> ProcessEngine::once(const Copy& copy, const Workload& workload,
+                                             const Program& program, const Stdio& stdio) {
+  if (!artefacts_.has(workload.artefact)) {
+    throw Error(Error::missing, fmt::format("the artefact {} of {} is not on this server: deploy it again",
+                                            workload.artefact.value, workload.service));
+  }
+  // With the dot of what is being removed: no control adopts it.
+  const fs::path directory = surroundings_.instances / ("." + copy.id.value);
+  Record record = record_of(copy.group, workload, {.id = copy.id, .port = copy.port}, directory);
+  apply_to(record, program);
+  Fd secrets = open_secrets(record, surroundings_.secrets, true);
+  return engine::once(surroundings_.shim, record, directory, secrets, stdio);
 }
 
 std::vector<Listener> ProcessEngine::listeners(const InstanceId& id) const {

@@ -18,6 +18,8 @@
 namespace holdall::engine {
 namespace {
 
+constexpr int kCannotExecute = 126, kNotFound = 127;  // as shells have it
+
 const char* value_of(char** environment, const char* name) {
   std::size_t length = std::strlen(name);
   for (; *environment; ++environment) {
@@ -82,18 +84,18 @@ const char* words(int error) {
   return text ? text : "unknown error";
 }
 
-void become(const Spec& spec, const Secrets& secrets, char* reason, std::size_t size) {
+int become(const Spec& spec, const Secrets& secrets, char* reason, std::size_t size) {
   char** environment = joined(spec.environment, secrets.variables);
   if (!environment) {
     std::snprintf(reason, size, "cannot make its environment: %s", words(errno));
-    return;
+    return kCannotExecute;
   }
-  if (!drop_privileges(spec, reason, size)) return;
+  if (!drop_privileges(spec, reason, size)) return kCannotExecute;
   // A change of user takes it away; it says the same again where there was none.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (chdir(spec.working_dir) != 0) {
     std::snprintf(reason, size, "cannot enter %s: %s", spec.working_dir, words(errno));
-    return;
+    return kCannotExecute;
   }
   reset_signals();
   // The caller's own report must survive a failure, so descriptors end with the exec and not before it.
@@ -102,15 +104,17 @@ void become(const Spec& spec, const Secrets& secrets, char* reason, std::size_t 
   const char* program = spec.argv[0];
   if (!std::strchr(program, '/')) {
     execute_on_path(spec, environment);
-    const char* where = errno == ENOENT ? " (looked for on its PATH)" : "";
+    bool found = errno != ENOENT;
+    const char* where = found ? "" : " (looked for on its PATH)";
     std::snprintf(reason, size, "cannot execute %s: %s%s", program, words(errno), where);
-    return;
+    return found ? kCannotExecute : kNotFound;
   }
   execve(program, spec.argv, environment);
   int error = errno;
   bool no_interpreter = error == ENOENT && access(program, F_OK) == 0;
   std::snprintf(reason, size, "cannot execute %s: %s", program,
                 no_interpreter ? "the interpreter that its first line names does not exist" : words(error));
+  return error == ENOENT && !no_interpreter ? kNotFound : kCannotExecute;
 }
 
 }  // namespace holdall::engine

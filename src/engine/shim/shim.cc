@@ -60,7 +60,10 @@ void run_program(const Spec& spec, bool own_mounts, pid_t parent, char* reason, 
     std::snprintf(reason, size, "cannot read its secrets");
   } else if (cover_state(spec, own_mounts, reason, size) &&
              place_secrets(spec, secrets, own_mounts, kDirectoryFd, reason, size)) {
-    if (write_tree(kDirectoryFd)) return become(spec, secrets, reason, size);
+    if (write_tree(kDirectoryFd)) {
+      become(spec, secrets, reason, size);
+      return;
+    }
     std::snprintf(reason, size, "cannot write down which processes are its: %s", words(errno));
   }
 }
