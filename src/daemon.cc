@@ -5,6 +5,7 @@
 #include <linux/magic.h>
 #include <malloc.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -41,6 +42,10 @@ constexpr int kHeaps = 2;
 
 // The members of this group may use the API of a server (docs/formats/api.md).
 constexpr const char* kGroup = "holdall";
+
+// The user that people log in as by ssh; it is in no group that may use the API's own socket.
+constexpr const char* kLogin = "holdall";
+constexpr const char* kPeopleSocket = "people.sock";
 
 // The route table's name for where routed requests come in.
 constexpr const char* kHttpListener = "http";
@@ -131,6 +136,36 @@ Fd listen_for_api(const net::Address& address) {
   return socket;
 }
 
+/// How people come in by ssh. Nothing where `setup` made no user for them, or where that user could write
+/// what sshd reads.
+api::SshDoor ssh_door(const ControlSettings& settings) {
+  const passwd* login = geteuid() == 0 && !settings.is_private ? getpwnam(kLogin) : nullptr;
+  if (!login) return {};
+  std::filesystem::path directory = std::filesystem::path(login->pw_dir) / ".ssh";
+  struct stat info{};
+  bool ours = lstat(directory.c_str(), &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == 0 &&
+              (info.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+  if (!ours) return {};
+  std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
+  // An upgrade has put another one there.
+  constexpr std::string_view kDeleted = " (deleted)";
+  if (program.ends_with(kDeleted)) program.resize(program.size() - kDeleted.size());
+  return {.authorized_keys = directory / "authorized_keys",
+          .socket = settings.run() / kPeopleSocket,
+          .program = program};
+}
+
+/// Where `holdall stdio --as NAME` introduces whom sshd let in: for that one user.
+Fd listen_for_people(const std::filesystem::path& path) {
+  Fd socket = net::listen({.host = "", .port = 0, .path = path.string()});
+  checked(chmod(path.c_str(), 0600), "restrict " + path.string());
+  const passwd* login = getpwnam(kLogin);
+  if (!login) throw Error(Error::broken, fmt::format("user {} went away", kLogin));
+  checked(chown(path.c_str(), login->pw_uid, static_cast<gid_t>(-1)),
+          "give " + path.string() + " to its user");
+  return socket;
+}
+
 std::vector<std::string> last_lines(const std::filesystem::path& logs,
                                     const supervise::InstanceStatus& instance) {
   std::vector<std::string> lines;
@@ -205,15 +240,22 @@ void serve_api(const ControlSettings& settings, serve::ParentLink& link, const F
   };
   release::Releases releases(*database, *engine, *supervisor, *router, clock, release_options);
 
+  const api::SshDoor ssh = ssh_door(settings);
   api::Api api({releases, *engine, *supervisor, *database, clock, keys}, {.state = settings.state,
                                                                           .http = settings.http,
                                                                           .engine = settings.engine,
                                                                           .owner = geteuid(),
                                                                           .group = kGroup,
+                                                                          .ssh = ssh,
                                                                           .is_private = settings.is_private,
                                                                           .exit = [&link] { link.exit(); }});
   net::Server server(api.routes(), {.spool_dir = settings.state, .record = kit::log_request});
   server.add_listener({listen_for_api(settings.api)});
+  if (!ssh.socket.empty()) {
+    server.add_listener({.socket = listen_for_people(ssh.socket),
+                         .name = std::string(api::kPeopleListener),
+                         .introduces = true});
+  }
   log::info(
       "control.ready",
       fmt::format("ready: API at {}, requests at {}", net::text(settings.api), net::text(settings.http)),
@@ -228,6 +270,7 @@ void serve_api(const ControlSettings& settings, serve::ParentLink& link, const F
   });
   server.run();
   unlink(settings.api.path.c_str());
+  if (!ssh.socket.empty()) unlink(ssh.socket.c_str());
   poke(ended);
   watcher.stop();
 }

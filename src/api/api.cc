@@ -2,8 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+#include <string_view>
+
+#include "api/calls.h"
 #include "api/handlers.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "kit/kit.h"
 #include "schema/schema.h"
 #include "wire/wire.h"
@@ -11,17 +16,26 @@
 namespace holdall::api {
 namespace {
 
-/// One row: what is asked, the right it needs, what answers.
+/// One row: what is asked, the right it needs, what answers; and what it is about, where that is neither the
+/// app in its path nor the whole server.
 struct Row {
   const char* method;
   const char* pattern;
   Right right;
   net::Response (Handlers::*answer)(net::Request&);
+  std::optional<Scope> about = std::nullopt;
+
+  Scope scope() const { return about.value_or(scope_of(pattern)); }
+  /// Whether it changes nothing. A GET for administrators shows what is not everybody's; one that opens a
+  /// terminal does something.
+  bool looks() const {
+    return right == Right::read || (right == Right::admin && std::string_view(method) == "GET");
+  }
 };
 
 constexpr Row kRoutes[] = {
-    {"GET", "/v1/server", Right::read, &Handlers::server},
-    {"GET", "/v1/apps", Right::read, &Handlers::apps},
+    {"GET", "/v1/server", Right::read, &Handlers::server, Scope::any},
+    {"GET", "/v1/apps", Right::read, &Handlers::apps, Scope::any},
     {"GET", "/v1/apps/*/status", Right::read, &Handlers::status},
     {"POST", "/v1/apps/*/plan", Right::read, &Handlers::plan},
     {"POST", "/v1/apps/*/releases", Right::deploy, &Handlers::deploy},
@@ -36,27 +50,58 @@ constexpr Row kRoutes[] = {
     {"POST", "/v1/apps/*/sealed/check", Right::read, &Handlers::check_sealed},
     {"POST", "/v1/apps/*/sealed/reseal", Right::deploy, &Handlers::reseal},
     {"GET", "/v1/apps/*/logs", Right::read, &Handlers::logs},
-    {"GET", "/v1/sources/*", Right::read, &Handlers::find_source},
-    {"PUT", "/v1/sources/*", Right::deploy, &Handlers::put_source},
+    {"GET", "/v1/sources/*", Right::read, &Handlers::find_source, Scope::any},
+    {"PUT", "/v1/sources/*", Right::deploy, &Handlers::put_source, Scope::any},
+    {"GET", "/v1/access", Right::admin, &Handlers::people},
+    {"POST", "/v1/access", Right::admin, &Handlers::add_person},
+    {"GET", "/v1/access/log", Right::admin, &Handlers::calls, Scope::any},
+    {"DELETE", "/v1/access/*", Right::admin, &Handlers::remove_person},
     {"POST", "/v1/session", Right::deploy, &Handlers::open_session},
     {"POST", "/v1/session/detach", Right::deploy, &Handlers::detach_session},
     {"POST", "/v1/session/stop", Right::deploy, &Handlers::stop_session},
 };
 
-/// What every call has in common: rights, versions, the record of changes.
-net::Response answer(Handlers& handlers, const Access& access, const Row& row, net::Request& request) {
-  net::Response response;
-  request.log_fields["uid"] = std::to_string(request.peer.uid);
+/// The end of a call that changed something, on the disk and in the log.
+void conclude(Calls& calls, std::int64_t id, const net::Request& request, int status) {
+  log::info("api.change", fmt::format("{} {} by {}: {}", request.method, request.path, request.user, status),
+            Json::object({{"method", request.method},
+                          {"path", request.path},
+                          {"by", request.user},
+                          {"uid", request.peer.uid},
+                          {"pid", request.peer.pid},
+                          {"status", status}}));
   try {
-    access.check(request.peer);
+    calls.end(id, status);
+  } catch (const Error& error) {
+    log::error("api.record", error.what());  // the change is made all the same, and answered
+  }
+}
+
+/// What every call has in common: rights, versions, the record of changes and denials.
+net::Response answer(Handlers& handlers, const Access& access, Calls& calls, const Row& row,
+                     net::Request& request) {
+  Caller caller = access.caller(request);
+  request.user = caller.name;
+  bool local = request.listener.empty();
+  request.log_fields["uid"] = local ? std::to_string(request.peer.uid) : caller.name;
+  Call call{.at = {}, .who = caller.name, .method = request.method, .path = request.path};
+  call.app = app_of_path(request, row.scope());
+  std::optional<std::int64_t> change;
+  net::Response response;
+  try {
+    caller.check(row.right, row.scope(), call.app);
     wire::check_versions(request.header(wire::kClientHeader), wire::build().version);
+    if (!row.looks()) change = calls.begin(call);
     response = (handlers.*row.answer)(request);
   } catch (const Error& error) {
     response = net::error_response(error);
     if (error.kind() == Error::broken) request.log_fields["msg"] = error.what();
+    call.status = response.status;
+    call.denied = true;
+    if (error.kind() == Error::denied && !change) calls.denied(call, !caller.role);
   }
   response.headers.emplace_back(wire::kServerHeader, wire::build().version);
-  if (row.right != Right::read) record(request, response.status);
+  if (change) conclude(calls, *change, request, response.status);
   return response;
 }
 
@@ -64,11 +109,16 @@ net::Response answer(Handlers& handlers, const Access& access, const Row& row, n
 
 struct Api::Impl {
   Impl(Parts parts, Options options)
-      : access(options.owner, options.group), handlers(parts, std::move(options)) {
+      : people(parts.database, options.ssh),
+        access(options.owner, options.group, people, parts.clock),
+        calls(parts.database, parts.clock),
+        handlers(parts, std::move(options), access, people, calls) {
     health.add("database", kit::database_check(parts.database, schema()));
   }
 
+  People people;
   Access access;
+  Calls calls;
   Handlers handlers;
   kit::Health health;
 };
@@ -80,11 +130,20 @@ std::vector<net::Route> Api::routes() {
   std::vector<net::Route> routes = kit::health_routes(impl_->health, wire::to_json(wire::build()).print());
   for (const Row& row : kRoutes) {
     auto handler = [this, &row](net::Request& request) {
-      return answer(impl_->handlers, impl_->access, row, request);
+      return answer(impl_->handlers, impl_->access, impl_->calls, row, request);
     };
-    routes.push_back({row.method, row.pattern, handler});
+    auto admits = [this, &row](const net::Request& request) {
+      return impl_->access.admits(request, row.right, row.scope());
+    };
+    routes.push_back({row.method, row.pattern, handler, net::Lane::pool, admits});
   }
   return routes;
+}
+
+std::vector<RouteRight> Api::rights() {
+  std::vector<RouteRight> rights;
+  for (const Row& row : kRoutes) rights.push_back({row.method, row.pattern, row.right, row.scope()});
+  return rights;
 }
 
 void Api::stop() { impl_->handlers.stop(); }

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "api/access.h"
+#include "api/people.h"
 #include "base/keys.h"
 #include "base/time.h"
 #include "engine/engine.h"
@@ -33,18 +35,27 @@ struct Options {
   std::string engine = "process";
   unsigned owner = 0;  ///< the uid that may do everything, beside root and members of `group`
   std::string group = "holdall";
+  SshDoor ssh;
   bool is_private = false;     ///< `up`'s own server: it ends with its last session
   std::function<void()> exit;  ///< asks serve to end everything; for a private server
 };
 
+/// What a route asks of its caller.
+struct RouteRight {
+  std::string method, pattern;
+  Right right;
+  Scope scope;
+};
+
 /// The HTTP API (docs/formats/api.md): parse, call, answer. Every call is checked against one table of
-/// rights, and what changes anything is logged with who asked for it. Thread-safe.
+/// rights; what changes anything, and what is denied, is recorded with who asked for it. Thread-safe.
 class Api {
  public:
   Api(Parts parts, Options options);
   ~Api();  ///< after the server that has its routes
 
   std::vector<net::Route> routes();
+  static std::vector<RouteRight> rights();  ///< of all routes but Dockerflow's, which are everybody's
 
   /// Control is ending: sessions that close from now on stop nothing. Call it before the server's `stop`.
   void stop();

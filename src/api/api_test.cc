@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include "api/access.h"
 #include "api/world_test.h"
 #include "base/digest.h"
 #include "base/error.h"
@@ -184,18 +183,4 @@ TEST_CASE("health answers") {
   CHECK(world.call("GET", "/__lbheartbeat__").status == 200);
   CHECK(world.get("/__heartbeat__").at("checks").at("database").string() == "ok");
   CHECK(world.get("/__version__").at("version").string() == wire::build().version);
-}
-
-TEST_CASE("root and the owner may do everything; a stranger nothing") {
-  Access access(1000, "no-such-group");
-  CHECK_NOTHROW(access.check({.uid = 0, .gid = 0, .pid = 1}));
-  CHECK_NOTHROW(access.check({.uid = 1000, .gid = 1000, .pid = 1}));
-  CHECK_THROWS_WITH_AS(access.check({.uid = 1001, .gid = 1001, .pid = 1}), doctest::Contains("may not use"),
-                       Error);
-}
-
-TEST_CASE("a member of the group may do everything") {
-  Access access(1000, "daemon");  // gid 1 on every Debian
-  CHECK_NOTHROW(access.check({.uid = 1001, .gid = 1, .pid = 1}));
-  CHECK_THROWS_AS(access.check({.uid = 1001, .gid = 1001, .pid = 1}), Error);
 }

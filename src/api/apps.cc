@@ -46,7 +46,7 @@ release::Request release_request(const net::Request& request) {
                        .places = std::move(wanted.places),
                        .sealed = std::move(wanted.sealed),
                        .commit = std::move(wanted.commit),
-                       .by = who(request.peer),
+                       .by = request.user,
                        .development = wanted.development,
                        .force = wanted.force,
                        .release_commands = wanted.release_commands,
@@ -112,9 +112,11 @@ Json Handlers::instances(const release::AppStatus& status) const {
   return all;
 }
 
-net::Response Handlers::apps(net::Request&) {
+net::Response Handlers::apps(net::Request& request) {
+  Caller caller = access_.caller(request);
   Json apps = Json::array();
   for (const std::string& name : parts_.releases.apps()) {
+    if (!caller.may(Right::read, name)) continue;
     release::AppStatus status = parts_.releases.status(name);
     int ready = 0;
     for (const supervise::InstanceStatus& instance : status.instances) {
@@ -142,12 +144,16 @@ net::Response Handlers::status(net::Request& request) {
 }
 
 net::Response Handlers::plan(net::Request& request) {
-  release::Plan plan = parts_.releases.plan(release_request(request));
+  release::Request wanted = release_request(request);
+  check_artefacts(request, wanted.artefacts);
+  release::Plan plan = parts_.releases.plan(wanted);
   return net::json_response(Json::object({{"plan", to_json(plan)}}));
 }
 
 net::Response Handlers::deploy(net::Request& request) {
-  std::optional<release::Release> begun = parts_.releases.deploy(release_request(request));
+  release::Request wanted = release_request(request);
+  check_artefacts(request, wanted.artefacts);
+  std::optional<release::Release> begun = parts_.releases.deploy(std::move(wanted));
   if (!begun) return net::json_response(Json::object({{"unchanged", true}}));
   return net::json_response(Json::object({{"release", to_json(*begun)}}), 201);
 }
@@ -188,13 +194,13 @@ net::Response Handlers::rollback(net::Request& request) {
   std::optional<int> to;
   if (const Json* number = body.find("to"); number && !number->is_null())
     to = static_cast<int>(number->integer());
-  release::Release begun = parts_.releases.rollback(app_of(request), to, who(request.peer),
+  release::Release begun = parts_.releases.rollback(app_of(request), to, request.user,
                                                     std::string(request.header("Idempotency-Key")));
   return net::json_response(Json::object({{"release", to_json(begun)}}), 201);
 }
 
 net::Response Handlers::cancel(net::Request& request) {
-  parts_.releases.cancel(app_of(request), who(request.peer));
+  parts_.releases.cancel(app_of(request), request.user);
   return net::json_response(Json::object());
 }
 
@@ -203,6 +209,8 @@ void Handlers::destroy_app(const std::string& app, Deadline deadline) {
   parts_.releases.destroy(app, deadline);
   std::error_code ignored;  // what stays is in nobody's way
   std::filesystem::remove_all(options_.state / "logs" / app, ignored);
+  parts_.database.write(
+      [&](store::Transaction& t) { t.execute("delete from app_artefacts where app_id = ?", {app}); });
 }
 
 net::Response Handlers::destroy(net::Request& request) {

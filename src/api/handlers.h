@@ -1,9 +1,12 @@
 #pragma once
 
+#include <map>
 #include <memory>
 
 #include "api/access.h"
 #include "api/api.h"
+#include "api/calls.h"
+#include "api/people.h"
 #include "api/session.h"
 #include "base/tasks.h"
 
@@ -12,7 +15,7 @@ namespace holdall::api {
 /// What answers each route: parse, call, answer. The routes' table in api.cc says which is which.
 class Handlers {
  public:
-  Handlers(Parts parts, Options options);
+  Handlers(Parts parts, Options options, const Access& access, People& people, Calls& calls);
   ~Handlers();
   void stop();
 
@@ -41,6 +44,12 @@ class Handlers {
   net::Response check_sealed(net::Request& request);
   net::Response reseal(net::Request& request);
 
+  // people_routes.cc
+  net::Response people(net::Request& request);
+  net::Response add_person(net::Request& request);
+  net::Response remove_person(net::Request& request);
+  net::Response calls(net::Request& request);
+
   // sources.cc
   net::Response find_source(net::Request& request);
   net::Response put_source(net::Request& request);
@@ -51,8 +60,15 @@ class Handlers {
   Json instances(const release::AppStatus& status) const;
   std::optional<Digest> artefact_of(const Digest& source, const std::string& build) const;
 
+  void check_artefacts(const net::Request& request, const std::map<std::string, Digest>& artefacts) const;
+  std::string app_of_source(const net::Request& request) const;
+  bool was_sent_for(const std::string& app, const Digest& artefact) const;
+
   Parts parts_;
   const Options options_;
+  const Access& access_;
+  People& people_;
+  Calls& calls_;
   std::unique_ptr<Sessions> sessions_;  ///< of a private server
   TaskGroup streams_;
 };

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -63,17 +65,60 @@ std::optional<Digest> Handlers::artefact_of(const Digest& source, const std::str
   return artefact;
 }
 
+bool Handlers::was_sent_for(const std::string& app, const Digest& artefact) const {
+  bool found = false;
+  parts_.database.read([&](store::Transaction& t) {
+    t.query("select 1 from app_artefacts where app_id = ? and artefact = ?", {app, artefact.value},
+            [&](const store::Row&) { found = true; });
+  });
+  return found;
+}
+
+/// The app that a source is sent or asked for. Who has some apps only says for which, and has the right.
+std::string Handlers::app_of_source(const net::Request& request) const {
+  std::string app = request.parameter("app").value_or("");
+  Caller caller = access_.caller(request);
+  if (caller.has_all_apps() || caller.may(Right::read, app)) return app;
+  throw Error(Error::denied, fmt::format("{} may use {} only: a source is sent for one of them, by ?app=NAME",
+                                         caller.name, fmt::join(caller.apps, ", ")));
+}
+
+/// An artefact holds all files of a service. Who has the right to one app only could otherwise release what
+/// was sent for another, whose digest a list of releases shows, and read it.
+void Handlers::check_artefacts(const net::Request& request,
+                               const std::map<std::string, Digest>& artefacts) const {
+  if (access_.caller(request).has_all_apps()) return;
+  const std::string& app = request.parameters.at(0);
+  for (const auto& [service, artefact] : artefacts) {
+    if (was_sent_for(app, artefact)) continue;
+    throw Error(Error::denied,
+                fmt::format("the artefact {} of {} was not sent for {}", artefact.value, service, app));
+  }
+}
+
 net::Response Handlers::find_source(net::Request& request) {
   Digest source = parse_digest(request.parameters.at(0));
+  std::string app = app_of_source(request);
   std::optional<Digest> artefact = artefact_of(source, parse_build(request).text);
-  if (!artefact) throw Error(Error::missing, "the source " + source.value + " is not here; send it");
+  // That another app has the same is not told.
+  bool told = artefact && (access_.caller(request).has_all_apps() || was_sent_for(app, *artefact));
+  if (!told) throw Error(Error::missing, "the source " + source.value + " is not here; send it");
   return answer(*artefact);
 }
 
 net::Response Handlers::put_source(net::Request& request) {
   Digest source = parse_digest(request.parameters.at(0));
   Build build = parse_build(request);
-  if (auto known = artefact_of(source, build.text)) return answer(*known);
+  std::string app = app_of_source(request);
+  auto sent = [&](const Digest& artefact) {
+    parts_.database.write([&](store::Transaction& t) {
+      t.execute("insert into app_artefacts (app_id, artefact) values (?, ?) on conflict do nothing",
+                {app, artefact.value});
+    });
+    return answer(artefact);
+  };
+  if (auto known = artefact_of(source, build.text); known && access_.caller(request).has_all_apps())
+    return sent(*known);
   Fd archive =
       request.body_file ? std::move(request.body_file) : sealed_memfd("holdall-source", request.body);
   Upload upload(options_.state);
@@ -85,7 +130,7 @@ net::Response Handlers::put_source(net::Request& request) {
         "on conflict (digest, build) do update set artefact = excluded.artefact",
         {source.value, build.text, artefact.value});
   });
-  return answer(artefact);
+  return sent(artefact);
 }
 
 }  // namespace holdall::api

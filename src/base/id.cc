@@ -7,9 +7,21 @@
 #include <cstdint>
 
 namespace holdall {
+namespace {
+
+constexpr char kAlphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
+
+}  // namespace
+
+std::string random_token() {
+  std::array<unsigned char, 52> bytes;
+  randombytes_buf(bytes.data(), bytes.size());
+  std::string token;
+  for (unsigned char byte : bytes) token += kAlphabet[byte & 31];
+  return token;
+}
 
 std::string random_id() {
-  constexpr char kAlphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
   auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(
                 std::chrono::system_clock::now().time_since_epoch())
                 .count();

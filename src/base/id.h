@@ -28,6 +28,9 @@ std::string random_id();
 /// A version 4 UUID (RFC 9562), in lower case: what others expect of a request's id. Thread-safe.
 std::string random_uuid();
 
+/// 52 characters of the same alphabet, 256 random bits and no time: nobody guesses it. Thread-safe.
+std::string random_token();
+
 }  // namespace holdall
 
 template <typename Tag>
