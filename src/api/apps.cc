@@ -46,6 +46,7 @@ release::Request release_request(const net::Request& request) {
                        .places = std::move(wanted.places),
                        .sealed = std::move(wanted.sealed),
                        .commit = std::move(wanted.commit),
+                       .environment = std::move(wanted.environment),
                        .by = request.user,
                        .development = wanted.development,
                        .force = wanted.force,

@@ -146,6 +146,36 @@ struct App {
 /// Service names, each after all it depends on; services with nothing between them stand in file order.
 std::vector<std::string> start_order(const App& app);
 
+/// A server as people write it: ssh://[user@]host[:port], or the socket of one on this machine.
+struct Host {
+  std::string user, name;  ///< of ssh; no user: ssh's own choice
+  std::uint16_t port = 0;  ///< 0: ssh's own choice
+  std::string path;        ///< of a unix socket; empty: ssh
+  bool operator==(const Host&) const = default;
+};
+
+/// Throws `invalid`, too, for what ssh would take for an option. `text` is its inverse.
+Host parse_host(std::string_view text);
+std::string text(const Host& host);
+
+/// One deployment of an app: an entry of `x-holdall.environments`, every default filled in. A project without
+/// environments has one with an empty name.
+struct Environment {
+  std::string name;                              ///< "production"
+  std::string app;                               ///< what it is called on its servers
+  std::vector<Host> hosts;                       ///< in the order of releases; empty: none is written
+  std::string domain;                            ///< ${HOLDALL_DOMAIN}
+  std::vector<std::filesystem::path> files;      ///< absolute, in the order of merging
+  std::vector<std::filesystem::path> env_files;  ///< absolute
+  std::vector<std::string> profiles;
+  std::filesystem::path sealed_file;  ///< whether there is one or not
+  bool builds_here = false;           ///< build: local
+  bool schedules = true;
+  bool is_protected = false;
+  Where place;  ///< where it is written
+  bool operator==(const Environment&) const = default;
+};
+
 struct LoadOptions {
   std::vector<std::filesystem::path> files;  ///< -f; empty: discovered from `working_dir` upwards
   std::filesystem::path working_dir;         ///< the caller's
@@ -153,11 +183,12 @@ struct LoadOptions {
   std::vector<std::filesystem::path> env_files;    ///< --env-file
   std::optional<std::string> project_name;         ///< -p
   std::vector<std::string> profiles;               ///< --profile
-  std::map<std::string, std::string> environment;  ///< the caller's shell; empty in a release
+  std::map<std::string, std::string> environment;  ///< the caller's shell; in a release, what the server has
+  std::optional<std::string> environment_name;     ///< --on: the environment of a release
   bool release =
-      false;  ///< compose.yaml alone: no override, no `.env`, no shell; every unset variable is a problem
-  bool any_engine = false;  ///< the specification alone, as `config` prints it: leaves out what only the
-                            ///< process engine asks
+      false;  ///< of an environment: no override, no `.env`, no shell; every unset variable is a problem
+  bool any_engine = false;           ///< as `config` prints it: leaves out what only the process engine asks
+  bool specification_alone = false;  ///< and no name stands for a secret, as Docker Compose has it
 };
 
 struct Loaded {
@@ -171,23 +202,16 @@ struct Loaded {
   std::map<std::string, Where> places;  ///< "services.web.environment.MOOD" -> where it was written
   std::vector<Problem> warnings;
   std::filesystem::path project_dir;
+  Environment environment;  ///< of a release
 };
-
-/// The file of sealed values of a project.
-std::filesystem::path sealed_file(const std::filesystem::path& project_dir);
 
 /// Reads and checks the files. Throws `invalid` with every problem of them, `missing` if there is no file.
 Loaded load(const LoadOptions& options);
 
-/// Which project the files are of.
-struct Identity {
-  std::string name;
-  std::filesystem::path project_dir;
-};
-
-/// What `load` calls the project and where it stands, though its services may still have problems. Throws
-/// `invalid` for files that are no YAML and a name that is none, `missing` if there is no file.
-Identity identify(const LoadOptions& options);
+/// The environment that `load` would release, though its services may still have problems. Throws `invalid`
+/// for files that are no YAML, a name that is none and an environment that is not clear, `missing` if there
+/// is no file.
+Environment identify(const LoadOptions& options);
 
 /// The variables of an env file, as Compose reads it, but nothing in it is looked up: throws `invalid` where
 /// a value refers to a variable, and where a name has no value. What stands in the file enters no message.

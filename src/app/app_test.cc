@@ -237,8 +237,6 @@ TEST_CASE("keys of x-holdall are checked like any other") {
   CHECK(holds(with("jobs: {}"), "services.a.x-holdall.jobs is refused"));
   CHECK(holds(with("limits: {rate: 5}"), "services.a.x-holdall.limits.rate is refused"));
   CHECK(holds(with("limits: {body: many}"), "must be a number of bytes"));
-  CHECK(holds(Project("x-holdall: {environments: {}}\nservices: {}").refusal(),
-              "x-holdall.environments is refused"));
 }
 
 TEST_CASE("release commands are pre_start's hooks in their order, and then release_command") {

@@ -43,7 +43,7 @@ struct World {
 
 LoadOptions options_of(const Json& test) {
   LoadOptions options;
-  options.any_engine = true;
+  options.any_engine = options.specification_alone = true;
   options.working_dir = (World::root(test) / test.at("cwd").string()).lexically_normal();
   options.environment = {{"HOME", "/home/user"}, {"PATH", "/usr/bin:/bin"}};
   for (const auto& [name, value] : test.at("env").members()) options.environment[name] = value.string();

@@ -50,32 +50,6 @@ std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
-/// `.env` of the project's directory, or the files of --env-file: the shell wins over them, a later over an
-/// earlier.
-void read_env_files(const LoadOptions& options, const ReadFile& read, Sources& sources, Findings& findings) {
-  std::map<std::string, std::string> variables;
-  auto shell = [&](const std::string& name) -> std::optional<std::string> {
-    auto found = options.environment.find(name);
-    return found == options.environment.end() ? std::nullopt : std::optional(found->second);
-  };
-  auto read_one = [&](const fs::path& path, bool required) {
-    auto bytes = read(path);
-    std::string name = shown(path, sources.project_dir);
-    if (bytes) {
-      parse_dotenv(*bytes, DotenvFormat::compose, name, shell, variables, findings);
-    } else if (required) {
-      findings.refuse({name, 0, 0}, "no such env file", "it is named by --env-file");
-    }
-  };
-  if (options.env_files.empty()) {
-    read_one(sources.project_dir / ".env", false);
-  } else {
-    for (const fs::path& file : options.env_files) read_one(absolute(file, options.working_dir), true);
-  }
-  sources.variables = options.environment;
-  sources.variables.insert(variables.begin(), variables.end());
-}
-
 /// The files that were found rather than named, with the override that goes with them.
 void use_found(const LoadOptions& options, const ReadFile& read, Sources& sources, Findings& findings) {
   std::vector<fs::path> names = present(sources.project_dir, kNames, read);
@@ -96,15 +70,6 @@ void use_found(const LoadOptions& options, const ReadFile& read, Sources& source
   if (!overrides.empty()) sources.files.push_back(overrides.front());
 }
 
-bool is_normal_name(const std::string& name) {
-  auto letter_or_digit = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
-  if (name.empty() || !letter_or_digit(name[0])) return false;
-  for (char c : name) {
-    if (!letter_or_digit(c) && c != '-' && c != '_') return false;
-  }
-  return true;
-}
-
 std::string normalise(std::string_view text) {
   std::string name;
   for (char c : text) {
@@ -115,7 +80,47 @@ std::string normalise(std::string_view text) {
   return name;
 }
 
+/// `.env` of the project's directory, or the files of --env-file.
+void read_env_files(const LoadOptions& options, const ReadFile& read, Sources& sources, Findings& findings) {
+  if (options.env_files.empty()) {
+    read_variables({sources.project_dir / ".env"}, "", options, read, sources, findings);
+    return;
+  }
+  std::vector<fs::path> files;
+  for (const fs::path& file : options.env_files) files.push_back(absolute(file, options.working_dir));
+  read_variables(files, "it is named by --env-file", options, read, sources, findings);
+}
+
 }  // namespace
+
+bool is_project_name(const std::string& name) {
+  auto letter_or_digit = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  if (name.empty() || !letter_or_digit(name[0])) return false;
+  for (char c : name) {
+    if (!letter_or_digit(c) && c != '-' && c != '_') return false;
+  }
+  return true;
+}
+
+void read_variables(const std::vector<fs::path>& files, const std::string& named_by,
+                    const LoadOptions& options, const ReadFile& read, Sources& sources, Findings& findings) {
+  std::map<std::string, std::string> variables;
+  auto shell = [&](const std::string& name) -> std::optional<std::string> {
+    auto found = options.environment.find(name);
+    return found == options.environment.end() ? std::nullopt : std::optional(found->second);
+  };
+  for (const fs::path& path : files) {
+    auto bytes = read(path);
+    std::string name = shown(path, sources.project_dir);
+    if (bytes) {
+      parse_dotenv(*bytes, DotenvFormat::compose, name, shell, variables, findings);
+    } else if (!named_by.empty()) {
+      findings.refuse({name, 0, 0}, "no such env file", named_by);
+    }
+  }
+  sources.variables = options.environment;
+  sources.variables.insert(variables.begin(), variables.end());
+}
 
 std::string shown(const fs::path& file, const fs::path& project_dir) {
   fs::path relative = file.lexically_relative(project_dir);
@@ -141,6 +146,7 @@ Sources discover(const LoadOptions& options, const ReadFile& read, Findings& fin
   } else {
     sources.project_dir = find_project(options.working_dir, read).value_or(directory(options.working_dir));
   }
+  sources.variables = options.environment;
   if (!options.release || !options.env_files.empty()) read_env_files(options, read, sources, findings);
   name_files(sources.variables);
 
@@ -155,6 +161,7 @@ Sources discover(const LoadOptions& options, const ReadFile& read, Findings& fin
   auto profiles = sources.variables.find("COMPOSE_PROFILES");
   if (sources.profiles.empty() && profiles != sources.variables.end())
     sources.profiles = split(profiles->second, ',');
+  sources.found = sources.files;
   return sources;
 }
 
@@ -164,7 +171,7 @@ std::string project_name(const LoadOptions& options, const Sources& sources, con
   auto variable = sources.variables.find("COMPOSE_PROJECT_NAME");
   if (given.empty() && variable != sources.variables.end()) given = variable->second;
   if (!given.empty()) {
-    if (!is_normal_name(given)) {
+    if (!is_project_name(given)) {
       findings.refuse(
           {},
           fmt::format("'{}' is no project name: it must be lower-case letters, digits, '-' and '_', and "

@@ -18,6 +18,7 @@ using ReadFile = std::function<std::optional<std::string>(const std::filesystem:
 /// What is to be read, and with which variables.
 struct Sources {
   std::vector<std::filesystem::path> files;      ///< absolute, in the order of merging
+  std::vector<std::filesystem::path> found;      ///< of them, what `discover` found: those of no environment
   std::filesystem::path project_dir;             ///< absolute: relative paths in any of the files begin here
   std::map<std::string, std::string> variables;  ///< of interpolation: shell, then env files
   std::vector<std::string> profiles;
@@ -33,6 +34,14 @@ Sources discover(const LoadOptions& options, const ReadFile& read, Findings& fin
 /// and '_'.
 std::string project_name(const LoadOptions& options, const Sources& sources, const std::string& written,
                          Findings& findings);
+
+/// Whether this can be a project's name as it is.
+bool is_project_name(const std::string& name);
+
+/// Adds the variables of these env files to the sources', a later over an earlier one and
+/// `options.environment` over all. `named_by` says who wants them to exist; empty: nobody.
+void read_variables(const std::vector<std::filesystem::path>& files, const std::string& named_by,
+                    const LoadOptions& options, const ReadFile& read, Sources& sources, Findings& findings);
 
 /// How messages name a file: relative to the project's directory when it is inside.
 std::string shown(const std::filesystem::path& file, const std::filesystem::path& project_dir);

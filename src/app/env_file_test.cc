@@ -48,10 +48,10 @@ TEST_CASE("a project has a name though its services have problems") {
                     "name: ${X:-shop}\nservices: {web: {frob: 1, environment: [SEALED]}}\n");
   LoadOptions options{.working_dir = directory, .release = true};
   CHECK_THROWS_AS(load(options), Error);
-  CHECK(identify(options).name == "shop");
-  CHECK(identify(options).project_dir == directory);
+  CHECK(identify(options).app == "shop");
+  CHECK(identify(options).sealed_file == directory / "secrets.sealed");
   options.project_name = "other";
-  CHECK(identify(options).name == "other");
+  CHECK(identify(options).app == "other");
   write_file_atomic(directory / "compose.yaml", "name: [");
   CHECK_THROWS_AS(identify(options), Error);
   fs::remove(directory / "compose.yaml");

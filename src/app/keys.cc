@@ -232,7 +232,16 @@ constexpr Key kKeys[] = {
     {"services.*.pre_stop", anything, refused, kLater, kRemove},
 
     {"x-holdall", mapping, honoured, "", ""},
-    {"x-holdall.environments", anything, refused, "there is one environment yet", "give the server with -H"},
+    {"x-holdall.environments", named, honoured, "", ""},
+    {"x-holdall.environments.*.host", anything, honoured, "", ""},
+    {"x-holdall.environments.*.app", anything, honoured, "", ""},
+    {"x-holdall.environments.*.domain", anything, honoured, "", ""},
+    {"x-holdall.environments.*.files", anything, honoured, "", ""},
+    {"x-holdall.environments.*.env_file", anything, honoured, "", ""},
+    {"x-holdall.environments.*.profiles", anything, honoured, "", ""},
+    {"x-holdall.environments.*.build", anything, different, "server only: the artefact is made there", ""},
+    {"x-holdall.environments.*.schedules", anything, different, "there are no schedules yet", ""},
+    {"x-holdall.environments.*.protected", anything, honoured, "", ""},
 
     {"services.*.x-holdall", mapping, honoured, "", ""},
     {"services.*.x-holdall.route", anything, honoured, "", ""},

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "app/canonical.h"
+#include "app/environments.h"
 #include "app/interpolate.h"
 #include "app/merge.h"
 #include "app/model.h"
@@ -79,17 +80,63 @@ std::optional<std::string> read_from_disk(const fs::path& path) {
   return read_file_if_exists(path);
 }
 
+/// The project before its services are looked at.
+struct Project {
+  Sources sources;
+  std::vector<Node> documents;
+  std::vector<Environment> environments;
+  Environment environment;  ///< of a release
+  std::string name;
+};
+
+Project open_project(const LoadOptions& options, const ReadFile& read, Findings& findings) {
+  Project project;
+  Sources& sources = project.sources;
+  sources = discover(options, read, findings);
+  project.documents = read_documents(sources, read, findings);
+  project.environments = read_environments(project.documents, sources, findings);
+  if (options.release) {
+    project.environment = choose_environment(project.environments, options, sources);
+    enter_environment(project.environment, options, read, sources, findings);
+    if (sources.files != sources.found) project.documents = read_documents(sources, read, findings);
+    for (Node& document : project.documents) remove_environments(document, sources, findings);
+  }
+  const Lookup variables = lookup_in(sources.variables);
+  project.name = project_name(options, sources, written_name(project.documents, variables), findings);
+  if (options.release) {
+    name_app(project.environment, project.name, options, findings);
+    project.name = project.environment.app;
+  } else {
+    sources.variables.emplace("HOLDALL_DOMAIN", project.name + ".localhost");
+    sources.variables.emplace("HOLDALL_ENV", "");
+  }
+  sources.variables["COMPOSE_PROJECT_NAME"] = project.name;
+  return project;
+}
+
+/// The one of a release. In development the names in all of them stand for secrets, whose values come from
+/// elsewhere.
+std::vector<fs::path> sealed_files(const Project& project, bool release) {
+  if (release) return {project.environment.sealed_file};
+  std::vector<fs::path> files{project.sources.project_dir / "secrets.sealed"};
+  for (const Environment& each : project.environments)
+    files.push_back(project.sources.project_dir / fmt::format("secrets.{}.sealed", each.name));
+  return files;
+}
+
 /// The names that stand for secrets in this project. In a release: what is sealed. In development: of that,
 /// and of what `secrets` takes from variables, what the caller's variables have.
-std::set<std::string> secret_names(const std::vector<Node>& documents, const std::string& sealed,
-                                   const std::string& sealed_name, const LoadOptions& options,
+std::set<std::string> secret_names(const Project& project, const LoadOptions& options, const ReadFile& read,
                                    const Lookup& variables) {
   std::set<std::string> names;
-  if (!sealed.empty()) {
-    for (std::string& name : SealedFile::parse(sealed, sealed_name).names()) names.insert(std::move(name));
+  for (const fs::path& file : sealed_files(project, options.release)) {
+    const std::string sealed = read(file).value_or("");
+    if (sealed.empty()) continue;
+    const std::string filename = shown(file, project.sources.project_dir);
+    for (std::string& name : SealedFile::parse(sealed, filename).names()) names.insert(std::move(name));
   }
   if (options.release) return names;
-  for (const Node& document : documents) {
+  for (const Node& document : project.documents) {
     const Node* secrets = document.find("secrets");
     if (!secrets) continue;
     for (const Node::Member& secret : secrets->members) {
@@ -127,16 +174,28 @@ std::map<std::string, Secret> development_secrets(const App& app, const Json& mo
   return values;
 }
 
-void report_unset(const Unset& unset, bool release, Findings& findings) {
+std::string remedy_of_unset(const std::string& name, const Environment& environment) {
+  if (environment.name.empty()) {
+    return fmt::format(
+        "write ${{{}:-default}}, or seal it: holdall secrets seal {}; a release sees neither "
+        ".env nor anybody's shell",
+        name, name);
+  }
+  if (name == "HOLDALL_DOMAIN")
+    return fmt::format("write 'domain: shop.example.com' in x-holdall.environments.{}", environment.name);
+  return fmt::format(
+      "write it in .env.{}, or ${{{}:-default}} here, or seal it: holdall secrets seal {} --on {}; a release "
+      "sees neither .env nor anybody's shell",
+      environment.name, name, name, environment.name);
+}
+
+void report_unset(const Unset& unset, bool release, const Environment& environment, Findings& findings) {
   std::vector<std::string> names;
   for (const auto& [name, places] : unset) {
     if (release) {
       for (const Where& place : places) {
-        findings.refuse(
-            place, fmt::format("variable {} is not set, and has no default", name),
-            fmt::format("write ${{{}:-default}}, or seal it: holdall secrets seal {}; a release sees neither "
-                        ".env nor anybody's shell",
-                        name, name));
+        findings.refuse(place, fmt::format("variable {} is not set, and has no default", name),
+                        remedy_of_unset(name, environment));
       }
     }
     names.push_back(fmt::format("{} ({})", name, text(places.front())));
@@ -185,33 +244,36 @@ void put_in_order(std::vector<Problem>& problems, const Sources& sources) {
 
 Loaded load_from(const LoadOptions& options, const ReadFile& read) {
   Findings findings;
-  Sources sources = discover(options, read, findings);
-  Lookup variables = lookup_in(sources.variables);
+  Project project = open_project(options, read, findings);
+  const Sources& sources = project.sources;
+  const Lookup variables = lookup_in(sources.variables);
 
   Loaded loaded;
   loaded.project_dir = sources.project_dir;
-  std::vector<Node> documents = read_documents(sources, read, findings);
-  std::string name = project_name(options, sources, written_name(documents, variables), findings);
-  sources.variables["COMPOSE_PROJECT_NAME"] = name;
-
-  const fs::path sealed = sealed_file(sources.project_dir);
-  loaded.sealed = read(sealed).value_or("");
+  loaded.environment = project.environment;
+  if (options.release) loaded.sealed = read(project.environment.sealed_file).value_or("");
   std::set<std::string> secrets;
-  if (!options.any_engine) {
-    secrets = secret_names(documents, loaded.sealed, shown(sealed, sources.project_dir), options, variables);
-  }
+  if (!options.specification_alone) secrets = secret_names(project, options, read, variables);
 
   Unset unset;
   Node root = Node::empty(Kind::mapping,
                           {sources.files.empty() ? "" : shown(sources.files[0], sources.project_dir), 0, 0});
-  for (Node& document : documents) {
+  for (Node& document : project.documents) {
     interpolate(document, variables, secrets, unset, findings);
     make_canonical(document, findings);
     merge(root, std::move(document), findings);
   }
   check_nulls(root, findings);
-  report_unset(unset, options.release, findings);
-  normalise(root, {sources, read, name, variables, secrets, options.release, !options.any_engine}, findings);
+  report_unset(unset, options.release, project.environment, findings);
+  if (project.environment.builds_here && !options.any_engine) {
+    findings.refuse(project.environment.place,
+                    fmt::format("x-holdall.environments.{}.build: local is refused: the process engine makes "
+                                "its artefacts on the server",
+                                project.environment.name),
+                    "write 'build: server', or leave it out");
+  }
+  normalise(root, {sources, read, project.name, variables, secrets, options.release, !options.any_engine},
+            findings);
 
   loaded.places = places_of(root);
   Json model = to_json(root, findings);
@@ -235,18 +297,13 @@ Loaded load_from(const LoadOptions& options, const ReadFile& read) {
   return loaded;
 }
 
-fs::path sealed_file(const fs::path& project_dir) { return project_dir / "secrets.sealed"; }
-
 Loaded load(const LoadOptions& options) { return load_from(options, read_from_disk); }
 
-Identity identify(const LoadOptions& options) {
+Environment identify(const LoadOptions& options) {
   Findings findings;
-  Sources sources = discover(options, read_from_disk, findings);
-  std::vector<Node> documents = read_documents(sources, read_from_disk, findings);
-  std::string written = written_name(documents, lookup_in(sources.variables));
-  std::string name = project_name(options, sources, written, findings);
+  Project project = open_project(options, read_from_disk, findings);
   throw_if_any(findings.problems);
-  return {name, sources.project_dir};
+  return project.environment;
 }
 
 App parse_model(const Json& model) {

@@ -11,7 +11,7 @@ namespace holdall::cli {
 
 std::string app_name(const Globals& globals) {
   if (globals.project_name) return *globals.project_name;
-  return identify_project(globals).name;
+  return identify_project(globals).app;
 }
 
 int parse_version(const std::string& text) {

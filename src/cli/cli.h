@@ -20,9 +20,10 @@ struct Globals {
   std::optional<std::string> project_name;  ///< -p
   std::vector<std::string> profiles, env_files;
   std::optional<std::string> project_dir;
-  std::optional<std::string> host;  ///< -H
-  std::string ansi = "auto";        ///< never, always, auto
-  bool yes = false;                 ///< -y
+  std::optional<std::string> host;         ///< -H
+  std::optional<std::string> environment;  ///< --on
+  std::string ansi = "auto";               ///< never, always, auto
+  bool yes = false;                        ///< -y
 };
 
 struct Command;

@@ -10,13 +10,14 @@ namespace holdall::cli {
 int config(Invocation& call) {
   bool services = false, quiet = false, json = false;
   std::string format = "yaml";
-  Options options(call, "  holdall config --format json");
+  Options options(call, "  holdall config --format json\n  holdall config --on production");
   options.choice("--format", format, {"yaml", "json"}, "how to print the model");
   options.flag("--json", json, "the same as --format json");
   options.flag("--services", services, "print the names of the services only");
   options.flag("-q,--quiet", quiet, "print nothing, only check");
   if (!options.parse()) return 0;
-  app::Loaded project = load_project(call.globals, false, Terminal(2, call.globals.ansi));
+  app::Loaded project =
+      load_model(call.globals, call.globals.environment.has_value(), Terminal(2, call.globals.ansi));
   std::string text;
   if (services) {
     for (const std::string& name : project.app.service_order) text += name + "\n";

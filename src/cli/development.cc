@@ -129,9 +129,9 @@ void start_private_server(const PrivatePlace& place, const PrivateOptions& optio
 
 Stack find_stack(const Globals& globals) {
   Stack stack{.app = globals.project_name.value_or(""), .server = nullptr};
-  if (auto named = named_server(globals)) {
-    if (stack.app.empty()) stack.app = app_name(globals);
-    stack.server = std::make_unique<Server>(*named);
+  if (globals.host || globals.environment) {
+    stack.app = app_name(globals);
+    stack.server.reset(new Server(server_of(globals)));  // it does not move
     return stack;
   }
   app::Loaded project = load_project(globals, false, Terminal(2, globals.ansi));

@@ -33,7 +33,7 @@ struct PrivateOptions {
 void start_private_server(const PrivatePlace& place, const PrivateOptions& options = {});
 
 /// What `ps` and `logs` are about: the app of the caller's project, and the server that runs it: the one
-/// named by -H, else the project's private one, if it runs.
+/// named by -H or --on, else the project's private one, if it runs.
 struct Stack {
   std::string app;
   std::unique_ptr<Server> server;  ///< nothing: none runs

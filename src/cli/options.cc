@@ -99,7 +99,8 @@ std::vector<Description::Flag> add_globals(CLI::App& app, Globals& globals) {
   add.option("--profile", globals.profiles, "NAME", "turn on a profile; may be repeated");
   add.option("--env-file", globals.env_files, "FILE", "read variables from here instead of .env");
   add.option("--project-directory", globals.project_dir, "DIR", "where relative paths start");
-  add.option("-H,--host", globals.host, "URL", "the server: unix:///path");
+  add.option("--on", globals.environment, "ENV", "the environment, of x-holdall.environments");
+  add.option("-H,--host", globals.host, "URL", "the server: ssh://user@host or unix:///path");
   add.flag("-y,--yes", globals.yes, "ask nothing");
   add.option("--ansi", globals.ansi, "WHEN", "colour: never, always, auto");
   if (CLI::Option* ansi = app.get_option_no_throw("--ansi")) {

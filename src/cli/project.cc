@@ -32,6 +32,7 @@ app::LoadOptions load_options(const Globals& globals, bool release) {
   options.project_name = globals.project_name;
   options.profiles = globals.profiles;
   options.release = release;
+  options.environment_name = globals.environment;
   if (!release) options.environment = environment();
   return options;
 }
@@ -75,17 +76,29 @@ std::string target_of(const Digest& digest, const app::Service& service) {
                      wire::percent_encode(Json::array(argv).print()));
 }
 
-}  // namespace
-
-app::Loaded load_project(const Globals& globals, bool release, const Terminal& errors) {
-  app::Loaded project = app::load(load_options(globals, release));
+app::Loaded load_warning(const app::LoadOptions& options, const Terminal& errors) {
+  app::Loaded project = app::load(options);
   for (const Problem& warning : project.warnings) {
     errors.line(errors.paint(Colour::yellow, "warning: ") + text(warning));
   }
   return project;
 }
 
-app::Identity identify_project(const Globals& globals) { return app::identify(load_options(globals, true)); }
+}  // namespace
+
+app::Loaded load_project(const Globals& globals, bool release, const Terminal& errors) {
+  return load_warning(load_options(globals, release), errors);
+}
+
+app::Loaded load_model(const Globals& globals, bool release, const Terminal& errors) {
+  app::LoadOptions options = load_options(globals, release);
+  options.any_engine = true;
+  return load_warning(options, errors);
+}
+
+app::Environment identify_project(const Globals& globals) {
+  return app::identify(load_options(globals, true));
+}
 
 fs::path project_directory(const Globals& globals) {
   if (globals.project_dir) return fs::absolute(*globals.project_dir);
@@ -167,6 +180,7 @@ wire::DeployRequest deploy_request(const app::Loaded& project, std::map<std::str
     request.places.emplace(key, text(Where{shown.file, shown.line, 0}));
   }
   request.commit = git_commit(project.project_dir);
+  request.environment = project.environment.name;
   return request;
 }
 

@@ -11,11 +11,15 @@
 
 namespace holdall::cli {
 
-/// Reads the caller's project: as development does, or as a release does. Warnings go to `errors`.
+/// Reads the caller's project: as development does, or as a release to the environment of --on does. Warnings
+/// go to `errors`.
 app::Loaded load_project(const Globals& globals, bool release, const Terminal& errors);
 
-/// Which project the caller's is, though its services may have problems.
-app::Identity identify_project(const Globals& globals);
+/// The same, leaving out what only an engine asks of it: to be looked at, not run.
+app::Loaded load_model(const Globals& globals, bool release, const Terminal& errors);
+
+/// What a release of the caller's project would be of, though its services may have problems.
+app::Environment identify_project(const Globals& globals);
 
 /// Where the project would be, without reading its services: what names the private serve of `up`. Throws
 /// `missing` if there is no Compose file.

@@ -20,10 +20,10 @@ constexpr std::string_view kFirstLine =
 }  // namespace
 
 SealedProject::SealedProject(const Globals& globals) : file("") {
-  app::Identity project = identify_project(globals);
-  app_ = AppName{project.name};
+  app::Environment environment = identify_project(globals);
+  app_ = AppName{environment.app};
   // Where it leads, if it is a link: that is the file to replace.
-  path_ = fs::weakly_canonical(app::sealed_file(project.project_dir));
+  path_ = fs::weakly_canonical(environment.sealed_file);
   std::optional<std::string> text = read_file_if_exists(path_);
   exists_ = text.has_value();
   read_ = text.value_or("");

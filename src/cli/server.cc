@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "cli/settings.h"
+#include "cli/target.h"
 #include "net/sse.h"
 #include "wire/wire.h"
 
@@ -52,6 +53,15 @@ Error nobody(const net::Address& address) {
   return Error(Error::missing,
                fmt::format("no server answers at {}: start one with `holdall serve`, or name another with -H",
                            net::text(address)));
+}
+
+net::Address address_of(const app::Host& host) {
+  if (!host.path.empty()) return socket_at(host.path);
+  throw Error(
+      Error::invalid,
+      fmt::format("{}: servers by ssh come in a later version; until then run holdall on the server, "
+                  "or carry its socket here: ssh -nNT -L /tmp/holdall.sock:/run/holdall/api.sock HOST",
+                  app::text(host)));
 }
 
 }  // namespace
@@ -184,26 +194,13 @@ void Server::events(const std::string& method, const std::function<std::string()
   }
 }
 
-std::optional<net::Address> named_server(const Globals& globals) {
-  if (!globals.host) return std::nullopt;
-  if (globals.host->starts_with("ssh://")) {
-    throw Error(
-        Error::invalid,
-        fmt::format("{}: servers by ssh come in a later version; until then run holdall on the server, "
-                    "or carry its socket here: ssh -nNT -L /tmp/holdall.sock:/run/holdall/api.sock HOST",
-                    *globals.host));
-  }
-  return socket_at(*globals.host);
-}
-
 Server server_of(const Globals& globals) {
-  if (auto named = named_server(globals)) return Server(*named);
-  auto environment = cli::environment();
-  Globals by_environment;
-  auto host = environment.find("HOLDALL_HOST");
-  if (host != environment.end() && !host->second.empty()) by_environment.host = host->second;
-  if (auto named = named_server(by_environment)) return Server(*named);
-  return Server(socket_at(settings().at("HOLDALL_API").value));
+  std::vector<app::Host> hosts = hosts_of(globals);
+  if (hosts.size() == 1) return Server(address_of(hosts.front()));
+  std::string names;
+  for (const app::Host& host : hosts) names += "\n  -H " + app::text(host);
+  throw Error(Error::invalid,
+              fmt::format("this acts on one server, and there are several: name it{}", names));
 }
 
 }  // namespace holdall::cli

@@ -48,9 +48,8 @@ class Server {
   std::atomic<bool> answered_ = false;
 };
 
-/// The server of a release verb: -H, else HOLDALL_HOST, else the local socket.
+/// The one server that a command acts on (cli/target.h says which). Throws `invalid` where an environment has
+/// several: a command that can act on each of them does not call this.
 Server server_of(const Globals& globals);
-/// -H alone; nothing without it.
-std::optional<net::Address> named_server(const Globals& globals);
 
 }  // namespace holdall::cli

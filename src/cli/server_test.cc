@@ -125,5 +125,5 @@ TEST_CASE("what a callback throws ends the stream and is no reason to ask again"
 TEST_CASE("ssh servers are refused for now, with a way that works") {
   Globals globals;
   globals.host = "ssh://ada@shop.example";
-  CHECK_THROWS_WITH_AS(named_server(globals), doctest::Contains("ssh -nNT -L"), Error);
+  CHECK_THROWS_WITH_AS(server_of(globals), doctest::Contains("ssh -nNT -L"), Error);
 }

@@ -104,6 +104,9 @@ std::vector<std::string> why_replace(const Serving& serving, const Request& requ
   if (serving.request.development != request.development) {
     why.push_back(request.development ? "mode  release -> development" : "mode  development -> release");
   }
+  if (serving.request.environment != request.environment) {
+    why.push_back(fmt::format("environment  '{}' -> '{}'", serving.request.environment, request.environment));
+  }
   if (why.empty() && request.force) why.emplace_back("forced");
   return why;
 }

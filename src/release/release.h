@@ -42,9 +42,10 @@ struct Request {
   Json model;                                 ///< normalised
   std::map<std::string, Digest> artefacts;    ///< service -> its tree, present in the engine
   std::map<std::string, std::string> places;  ///< "services.web.environment.MOOD" -> "compose.yaml:14"
-  std::string sealed;  ///< the text of the project's sealed file; empty: nothing is sealed
-  std::string commit;  ///< "4f2a91c" or "4f2a91c-dirty"; empty: no git
-  std::string by;      ///< who: "uid 0 (root)"
+  std::string sealed;       ///< the text of the project's sealed file; empty: nothing is sealed
+  std::string commit;       ///< "4f2a91c" or "4f2a91c-dirty"; empty: no git
+  std::string environment;  ///< "staging", for HOLDALL_ENV; empty: the unnamed one
+  std::string by;           ///< who: "uid 0 (root)"
   bool development =
       false;  ///< `up`: no watch, routes at SERVICE.APP.localhost and APP.localhost, ports on loopback
   bool force = false;            ///< replace every service, changed or not

@@ -88,7 +88,7 @@ supervise::Group resolve(const app::App& app, const app::Service& service, const
     workload.secret_files.push_back({file.name, file.target, file.mode});
   workload.uid = release.uid;
   auto& environment = workload.environment;
-  environment.try_emplace("HOLDALL_ENV", "");
+  environment.try_emplace("HOLDALL_ENV", release.environment);
   environment.try_emplace("HOLDALL_RELEASE", version(release.number));
   for (const auto& [other, port] : release.service_ports) {
     if (other == service.name || !app.services.contains(other)) continue;

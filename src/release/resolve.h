@@ -13,6 +13,7 @@ namespace holdall::release {
 /// What a group takes from its release.
 struct ResolveFor {
   int number = 0;
+  std::string environment;  ///< HOLDALL_ENV
   bool development = false;
   std::map<std::string, std::uint16_t> service_ports;  ///< of all services of the app that have one
   std::uint32_t uid = 0;                               ///< the service's own user; 0: the engine's

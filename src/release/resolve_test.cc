@@ -22,7 +22,7 @@ app::Service web() {
   return service;
 }
 
-supervise::Group resolved(const app::Service& service, const ResolveFor& release = {3, false, {}}) {
+supervise::Group resolved(const app::Service& service, const ResolveFor& release = {3, "", false, {}}) {
   return resolve(app_of(service), service, {"sha256:1f3a"}, release);
 }
 
@@ -36,8 +36,8 @@ TEST_CASE("a group runs entrypoint and command from the release's artefact") {
 }
 
 TEST_CASE("an instance sees its release, its environment and where the other services are") {
-  const auto group = resolved(web(), {3, false, {{"web", 20001}, {"cache-db", 20002}}});
-  CHECK(group.workload.environment == std::map<std::string, std::string>{{"HOLDALL_ENV", ""},
+  const auto group = resolved(web(), {3, "staging", false, {{"web", 20001}, {"cache-db", 20002}}});
+  CHECK(group.workload.environment == std::map<std::string, std::string>{{"HOLDALL_ENV", "staging"},
                                                                          {"HOLDALL_RELEASE", "v3"},
                                                                          {"CACHE_DB_HOST", "127.0.0.1"},
                                                                          {"CACHE_DB_PORT", "20002"}});
@@ -46,14 +46,14 @@ TEST_CASE("an instance sees its release, its environment and where the other ser
 TEST_CASE("a declared name wins over every name that Holdall would give") {
   app::Service service = web();
   service.environment = {{"CACHE_DB_PORT", "6379"}, {"HOLDALL_RELEASE", "mine"}};
-  const auto environment = resolved(service, {3, false, {{"cache-db", 20002}}}).workload.environment;
+  const auto environment = resolved(service, {3, "", false, {{"cache-db", 20002}}}).workload.environment;
   CHECK(environment.at("CACHE_DB_PORT") == "6379");
   CHECK(environment.at("HOLDALL_RELEASE") == "mine");
 }
 
 TEST_CASE("no restart policy means on-failure in a release, and no restart in development") {
   CHECK(resolved(web()).restart.kind == supervise::RestartPolicy::on_failure);
-  CHECK(resolved(web(), {3, true, {}}).restart.kind == supervise::RestartPolicy::no);
+  CHECK(resolved(web(), {3, "", true, {}}).restart.kind == supervise::RestartPolicy::no);
   app::Service service = web();
   service.restart = {app::Restart::unless_stopped, 0};
   CHECK(resolved(service).restart.kind == supervise::RestartPolicy::always);

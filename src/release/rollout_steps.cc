@@ -120,7 +120,7 @@ void Rollout::want_what_may_start(const supervise::Snapshot& snapshot) {
 }
 
 ResolveFor Rollout::resolve_for(const std::string& service) const {
-  ResolveFor release{number_, row_.request.development, {}};
+  ResolveFor release{number_, row_.request.environment, row_.request.development, {}};
   context_.database.read([&](store::Transaction& t) {
     release.service_ports = service_ports(t, name_);
     if (context_.options.uids) release.uid = service_uids(t, name_).at(service);

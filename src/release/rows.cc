@@ -63,6 +63,7 @@ Json to_json(const Request& request) {
        {"places", strings(request.places, [](const std::string& place) { return place; })},
        {"sealed", request.sealed},
        {"commit", request.commit},
+       {"environment", request.environment},
        {"by", request.by},
        {"development", request.development},
        {"release_commands", request.release_commands}});
@@ -77,6 +78,7 @@ Request parse_request(const Json& json) {
   for (const auto& [path, place] : json.at("places").members()) request.places[path] = place.string();
   request.sealed = json.string_or("sealed", "");
   request.commit = json.string_or("commit", "");
+  request.environment = json.string_or("environment", "");
   request.by = json.string_or("by", "");
   request.development = json.boolean_or("development", false);
   request.release_commands = json.boolean_or("release_commands", true);

@@ -59,6 +59,7 @@ Json to_json(const DeployRequest& request) {
                        {"places", to_json(request.places)},
                        {"sealed", request.sealed},
                        {"commit", request.commit},
+                       {"environment", request.environment},
                        {"development", request.development},
                        {"force", request.force},
                        {"release_commands", request.release_commands}});
@@ -71,6 +72,7 @@ DeployRequest parse_deploy_request(const Json& json) {
   request.places = parse_strings(json, "places");
   request.sealed = json.string_or("sealed", "");
   request.commit = json.string_or("commit", "");
+  request.environment = json.string_or("environment", "");
   request.development = json.boolean_or("development", false);
   request.force = json.boolean_or("force", false);
   request.release_commands = json.boolean_or("release_commands", true);

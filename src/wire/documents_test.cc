@@ -21,6 +21,7 @@ TEST_CASE("what a client asks arrives as it was asked") {
                               .artefacts = {{"web", "sha256:00"}},
                               .places = {{"services.web", "compose.yaml:2"}},
                               .commit = "4f2a91c-dirty",
+                              .environment = "staging",
                               .development = true,
                               .force = true};
   CHECK(wire::parse_deploy_request(Json::parse(wire::to_json(request).print())) == request);

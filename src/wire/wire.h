@@ -45,6 +45,7 @@ struct DeployRequest {
   std::map<std::string, std::string> places;     ///< "services.web.environment.MOOD" -> "compose.yaml:14"
   std::string sealed;  ///< the text of the project's sealed file; empty: nothing is sealed
   std::string commit;
+  std::string environment;  ///< "staging", as HOLDALL_ENV says it; empty: the unnamed one
   bool development = false;
   bool force = false;
   bool release_commands = true;  ///< false: another server of the same release has run them
