@@ -30,6 +30,8 @@ int main(int argc, char** argv) {
       {"man", kHelp, "print a manual page", cli::man},
 
       {"__complete", "", "", cli::complete},
+      {"stdio", "", "carry the API over stdin and stdout: what HOLDALL_HOST=ssh:// runs on a server",
+       cli::stdio},
       {"control", "", "", control_command},
       {"router", "", "", router_command},
   };

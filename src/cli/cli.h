@@ -64,6 +64,7 @@ int status(Invocation& call);
 int secrets(Invocation& call);
 int apps(Invocation& call);
 int version(Invocation& call);
+int stdio(Invocation& call);
 int completion(Invocation& call);
 int complete(Invocation& call);
 int man(Invocation& call);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "cli/settings.h"
 #include "cli/target.h"
+#include "net/socket.h"
 #include "net/sse.h"
 #include "wire/wire.h"
 
@@ -49,19 +50,10 @@ bool no_connection(const Error& error) {
   return error.kind() == Error::missing || error.kind() == Error::failed;
 }
 
-Error nobody(const net::Address& address) {
+Error nobody(const app::Host& host) {
   return Error(Error::missing,
                fmt::format("no server answers at {}: start one with `holdall serve`, or name another with -H",
-                           net::text(address)));
-}
-
-net::Address address_of(const app::Host& host) {
-  if (!host.path.empty()) return socket_at(host.path);
-  throw Error(
-      Error::invalid,
-      fmt::format("{}: servers by ssh come in a later version; until then run holdall on the server, "
-                  "or carry its socket here: ssh -nNT -L /tmp/holdall.sock:/run/holdall/api.sock HOST",
-                  app::text(host)));
+                           app::text(host)));
 }
 
 }  // namespace
@@ -102,14 +94,40 @@ class Server::EventReader {
   std::exception_ptr thrown_;
 };
 
-Server::Server(net::Address address) : address_(std::move(address)) {}
+Server::Server(net::Address address)
+    : Server(app::Host{.user = "", .name = "", .port = 0, .path = address.path}) {}
+Server::Server(const app::Host& host) : name_(app::text(host)), host_(host) {}
+Server::~Server() = default;
+
+template <typename Act>
+auto Server::connected(Deadline deadline, Act act) {
+  std::unique_ptr<SshConnection> none;
+  if (!host_.path.empty()) {
+    net::Address address = socket_at(host_.path);
+    try {
+      return act(net::Connected{net::connect(address, deadline), name_}, none);
+    } catch (const Error& error) {
+      if (!answered_ && error.kind() == Error::missing) throw nobody(host_);
+      throw;
+    }
+  }
+  auto ssh = std::make_unique<SshConnection>(host_, environment());
+  try {
+    return act(net::Connected{ssh->take_socket(), name_}, ssh);
+  } catch (const Error& error) {
+    if (!no_connection(error)) throw;
+    throw ssh->explain(error);
+  }
+}
 
 net::ClientResponse Server::call(net::ClientRequest request, Deadline deadline, bool repeatable) {
   request.headers.emplace_back(wire::kClientHeader, wire::build().version);
   std::optional<Deadline> patience;
   for (;;) {
     try {
-      net::ClientResponse response = net::fetch(address_, request, deadline);
+      net::ClientResponse response = connected(deadline, [&](net::Connected connection, auto&) {
+        return net::fetch(std::move(connection), request, deadline);
+      });
       answered_ = true;
       check_server(response);
       return response;
@@ -117,7 +135,6 @@ net::ClientResponse Server::call(net::ClientRequest request, Deadline deadline, 
       if (!no_connection(error)) throw;
       // An answer that was cut may have been acted on; a refused connection was not.
       bool safe = repeatable || error.kind() == Error::missing;
-      if (!answered_ && error.kind() == Error::missing) throw nobody(address_);
       if (!patience) patience = Deadline::after(kPatience);
       if (!answered_ || !safe || patience->passed()) throw;
     }
@@ -154,17 +171,32 @@ Json Server::put_file(const std::string& target, int file) {
   return parsed(call(std::move(request), Deadline::never(), true));
 }
 
+net::UpgradeAnswer Server::upgrade(net::ClientRequest request, Deadline deadline) {
+  request.headers.emplace_back(wire::kClientHeader, wire::build().version);
+  net::UpgradeAnswer answer =
+      connected(deadline, [&](net::Connected connection, std::unique_ptr<SshConnection>& ssh) {
+        net::UpgradeAnswer answer = net::upgrade(std::move(connection), request, deadline);
+        if (ssh && answer.bytes) upgraded_.lock()->push_back(std::move(ssh));
+        return answer;
+      });
+  check_server(answer.response);
+  if (!answer.bytes) throw_answer(answer.response);
+  return answer;
+}
+
 std::optional<net::ClientResponse> Server::stream(const net::ClientRequest& request, bool resume,
                                                   Patience& patience, EventReader& reader) {
   try {
-    return net::stream(address_, request, Deadline::never(), [&](std::string_view bytes) {
-      answered_ = true;
-      patience.reset();
-      return reader.feed(bytes);
+    return connected(Deadline::never(), [&](net::Connected connection, auto&) {
+      return net::stream(std::move(connection), request, Deadline::never(), [&](std::string_view bytes) {
+        answered_ = true;
+        patience.reset();
+        return reader.feed(bytes);
+      });
     });
   } catch (const Error& error) {
     if (!no_connection(error)) throw;
-    if (!answered_ && error.kind() == Error::missing) throw nobody(address_);
+    if (!answered_ && error.kind() == Error::missing) throw;
     if (!resume) throw;
     if (!patience) patience = Deadline::after(kPatience);
     if (patience->passed()) throw;
@@ -196,7 +228,7 @@ void Server::events(const std::string& method, const std::function<std::string()
 
 Server server_of(const Globals& globals) {
   std::vector<app::Host> hosts = hosts_of(globals);
-  if (hosts.size() == 1) return Server(address_of(hosts.front()));
+  if (hosts.size() == 1) return Server(hosts.front());
   std::string names;
   for (const app::Host& host : hosts) names += "\n  -H " + app::text(host);
   throw Error(Error::invalid,

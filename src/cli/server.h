@@ -2,11 +2,16 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "app/app.h"
+#include "base/guarded.h"
 #include "base/json.h"
 #include "cli/cli.h"
+#include "cli/ssh.h"
 #include "net/address.h"
 #include "net/client.h"
 
@@ -18,14 +23,20 @@ namespace holdall::cli {
 class Server {
  public:
   explicit Server(net::Address address);
+  explicit Server(const app::Host& host);  ///< a unix socket, or through ssh
+  ~Server();
 
-  const net::Address& address() const { return address_; }
+  /// "ssh://deploy@shop.example", "unix:///run/holdall/api.sock".
+  const std::string& name() const { return name_; }
 
   Json get(const std::string& target);
   std::optional<Json> find(const std::string& target);  ///< nothing for a 404
   Json post(const std::string& target, const Json& body, const std::string& idempotency_key = "");
   Json remove(const std::string& target, Deadline deadline);
   Json put_file(const std::string& target, int file);
+
+  /// Asks for `request.upgrade`; what is answered with an error is thrown. Its bytes last as long as this.
+  net::UpgradeAnswer upgrade(net::ClientRequest request, Deadline deadline);
 
   struct Event {
     std::string name, id;
@@ -44,8 +55,14 @@ class Server {
   std::optional<net::ClientResponse> stream(const net::ClientRequest& request, bool resume,
                                             Patience& patience, EventReader& reader);
 
-  net::Address address_;
+  /// Calls `act` with a connection. One that is not made, or ends without an answer, is explained.
+  template <typename Act>
+  auto connected(Deadline deadline, Act act);
+
+  const std::string name_;
+  const app::Host host_;
   std::atomic<bool> answered_ = false;
+  Guarded<std::vector<std::unique_ptr<SshConnection>>> upgraded_;
 };
 
 /// The one server that a command acts on (cli/target.h says which). Throws `invalid` where an environment has

@@ -121,9 +121,3 @@ TEST_CASE("what a callback throws ends the stream and is no reason to ask again"
   CHECK_THROWS_WITH_AS(server.events("GET", target, true, each), "of its own", Error);
   CHECK(asked == 1);
 }
-
-TEST_CASE("ssh servers are refused for now, with a way that works") {
-  Globals globals;
-  globals.host = "ssh://ada@shop.example";
-  CHECK_THROWS_WITH_AS(server_of(globals), doctest::Contains("ssh -nNT -L"), Error);
-}

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/time.h"
 #include "net/address.h"
 #include "net/stream.h"
@@ -49,6 +50,18 @@ struct UpgradeAnswer {
 };
 /// The same, for `request.upgrade`. The deadline ends with the answer's head.
 UpgradeAnswer upgrade(const Address& address, const ClientRequest& request, Deadline deadline);
+
+/// A connected, non-blocking stream socket, and how errors call what is at its other end.
+struct Connected {
+  Fd socket;
+  std::string name;
+};
+/// The same over a connection that somebody else has made.
+ClientResponse fetch(Connected connection, const ClientRequest& request, Deadline deadline,
+                     std::size_t largest_body = std::size_t{256} << 20);
+ClientResponse stream(Connected connection, const ClientRequest& request, Deadline deadline,
+                      const std::function<bool(std::string_view)>& sink);
+UpgradeAnswer upgrade(Connected connection, const ClientRequest& request, Deadline deadline);
 
 struct FetchOptions {
   std::size_t largest_body = std::size_t{16} << 20;  ///< of the answer
