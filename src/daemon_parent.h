@@ -14,7 +14,11 @@ class RouterParent final : public router::Parent {
   void bind(const router::Listener& listener) override { link_.bind(listener.name, listener.address); }
   void keep_only(const std::vector<std::string>& names) override { link_.keep_only(names); }
   void keep_table(const Fd& sealed_memfd) override { link_.keep_table(sealed_memfd); }
-  std::optional<Fd> router_link(Deadline deadline) override { return link_.router_link(deadline); }
+  router::RouterNews router_news() override {
+    auto news = link_.router_news();
+    return {.links = std::move(news.links), .counted = std::move(news.counted)};
+  }
+  int news_descriptor() const override { return link_.news_descriptor(); }
 
  private:
   serve::ParentLink& link_;

@@ -370,6 +370,29 @@ TEST_CASE("a report tells what the router counted from the switch to the end") {
   CHECK(second.report.at("drain").at("finished") == Json(4));
 }
 
+TEST_CASE("a report adds up what a router counted and what the one that replaced it did") {
+  House house;
+  router::Counters counters;
+  counters.epoch = "e2";
+  counters.earlier = {{.epoch = "e1", .releases = {{"hello/v1", {.served = 10}}}, .ended = true}};
+  counters.releases["hello/v1"] = {.served = 100, .failed = {{"connect", 2}}};
+  house.fake_router.set_counters(counters);
+  house.run(house.web("grey"));
+  house.fake_router.on_publish([&](const router::RouteTable&) {
+    router::Counters later;
+    later.epoch = "e3";
+    later.earlier = counters.earlier;
+    later.earlier.push_back({.epoch = "e2",
+                             .releases = {{"hello/v1", {.served = 104, .failed = {{"connect", 3}}}}},
+                             .ended = true});
+    later.releases["hello/v2"] = {.served = 7, .failed = {}};
+    house.fake_router.set_counters(later);
+  });
+  const Json requests = house.run(house.web("green")).report.at("requests");
+  CHECK(requests.at("served") == Json(11));
+  CHECK(requests.at("failed") == Json(1));
+}
+
 TEST_CASE("a router that restarted makes the figures unknown, never zero") {
   House house;
   house.run(house.web("grey"));

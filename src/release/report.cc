@@ -26,6 +26,12 @@ Json to_json(const PerRelease& one) {
                        {"left", one.left}});
 }
 
+Json to_json(const router::Counters::Releases& releases) {
+  Json out = Json::object();
+  for (const auto& [release, one] : releases) out[release] = to_json(one);
+  return out;
+}
+
 /// `now` less what `before` (as `to_json` wrote it) had already.
 PerRelease since(PerRelease now, const Json& before) {
   const auto had = [](const Json& counts, std::string_view name) {
@@ -38,6 +44,38 @@ PerRelease since(PerRelease now, const Json& before) {
   for (auto& [cause, n] : now.failed) n -= had(before.at("failed"), cause);
   std::erase_if(now.failed, [](const auto& cause) { return cause.second == 0; });
   return now;
+}
+
+void add(router::Counters::Releases& sum, const router::Counters::Releases& now, const Json* before) {
+  for (const auto& [release, total] : now) {
+    const Json* had = before ? before->find(release) : nullptr;
+    const PerRelease one = had ? since(total, *had) : total;
+    PerRelease& to = sum[release];
+    to.served += one.served;
+    to.app_5xx += one.app_5xx;
+    to.cut += one.cut;
+    to.left += one.left;
+    for (const auto& [cause, n] : one.failed) to.failed[cause] += n;
+  }
+}
+
+/// What all routers have counted since the one of `epoch` served and `before` (by epoch) was counted. Nothing
+/// if one of them is not known any more: it was not replaced, but died.
+std::optional<router::Counters::Releases> since(const router::Counters& now, const std::string& epoch,
+                                                const Json& before) {
+  router::Counters::Releases sum;
+  std::size_t found = 0;
+  bool later = false;  // than the router that served then
+  const auto take = [&](const std::string& name, const router::Counters::Releases& releases) {
+    const Json* had = before.find(name);
+    if (had || later) add(sum, releases, had);
+    if (had) ++found;
+    later |= name == epoch;
+  };
+  for (const auto& router : now.earlier) take(router.epoch, router.releases);
+  take(now.epoch, now.releases);
+  if (found < before.members().size()) return std::nullopt;
+  return sum;
 }
 
 bool all_zero(const PerRelease& one) {
@@ -130,9 +168,11 @@ void set_switching(Json& report, const std::optional<router::Counters>& before) 
   marks["switching"] = true;
   if (!before) return;
   marks["epoch"] = before->epoch;
-  Json releases = Json::object();
-  for (const auto& [release, one] : before->releases) releases[release] = to_json(one);
-  marks["counters"] = releases;
+  Json epochs = Json::object({{before->epoch, to_json(before->releases)}});
+  for (const auto& router : before->earlier) {
+    if (!router.ended) epochs[router.epoch] = to_json(router.releases);
+  }
+  marks["counters"] = epochs;
 }
 
 bool has_switched(const Json& report) { return report.at("marks").find("switching") != nullptr; }
@@ -157,17 +197,17 @@ void set_requests(Json& report, const std::string& app, const std::optional<rout
     report["requests"] = Json::object({{"unknown", "the router did not answer"}});
     return;
   }
-  if (marks.string_or("epoch", "") != now->epoch) {
+  const std::optional<router::Counters::Releases> counted =
+      since(*now, marks.string_or("epoch", ""), *before);
+  if (!counted) {
     report["requests"] =
         Json::object({{"unknown", fmt::format("router restarted at {}", rfc3339(now->started))}});
     return;
   }
   Json releases = Json::object();
   std::uint64_t served = 0, failed = 0, cut = 0;
-  for (const auto& [release, total] : now->releases) {
+  for (const auto& [release, one] : *counted) {
     if (!release.empty() && !release.starts_with(app + "/")) continue;
-    const Json* had = before->find(release);
-    const PerRelease one = had ? since(total, *had) : total;
     if (all_zero(one)) continue;
     served += one.served;
     cut += one.cut;

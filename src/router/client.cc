@@ -87,6 +87,10 @@ void Client::on_stop() {
   if (state_ == State::head && input_.size() == input_at_) leave();
 }
 
+void Client::on_end() {
+  if (idle_) deadline_ = std::min(deadline_, work_.now + work_.limits.idle_at_end);
+}
+
 bool Client::cut(const std::vector<LiveTarget*>& targets) {
   if (state_ != State::busy) return false;
   if (std::find(targets.begin(), targets.end(), exchange_->target()) == targets.end()) return false;
@@ -190,7 +194,7 @@ void Client::refuse(int status, std::string_view reason) {
 }
 
 void Client::answer(int status, std::string_view text, std::string_view id, bool keep, bool head_only) {
-  keep = keep && !work_.stopping;
+  keep = keep && !work_.ending;
   std::string out = fmt::format(
       "HTTP/1.1 {} {}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nX-Request-ID: "
       "{}\r\n{}{}\r\n",
@@ -216,7 +220,7 @@ void Client::answered(bool keep) {
 void Client::after_answer() {
   if (!keep_) return begin_linger();
   state_ = State::head;
-  deadline_ = work_.now + work_.limits.idle;
+  deadline_ = work_.now + (work_.ending ? work_.limits.idle_at_end : work_.limits.idle);
   advance();
 }
 

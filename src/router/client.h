@@ -31,6 +31,7 @@ class Client final : public EventSink {
   void on_sweep();                                    ///< looks for timeouts
   void on_table();                                    ///< another table is served
   void on_stop();                                     ///< leaves if it waits for a request
+  void on_end();                                      ///< waits less long for a request from now on
   bool cut(const std::vector<LiveTarget*>& targets);  ///< whether a request of its was ended
 
   // For its exchange.

@@ -19,6 +19,8 @@ struct Limits {
   std::chrono::milliseconds head{10'000};
   // A connection without a request. Browsers keep theirs for 60 s to 5 min.
   std::chrono::milliseconds idle{75'000};
+  // The same in a router that another one replaces: who has asked nothing for so long can be hung up on.
+  std::chrono::milliseconds idle_at_end{15'000};
   // A SYN that was dropped is sent again after 1 s, so that two of them fit.
   std::chrono::milliseconds connect{3'000};
   // A client that neither takes its answer nor sends its body.

@@ -30,6 +30,14 @@ constexpr auto kLongestDrain = std::chrono::milliseconds(std::chrono::hours(24 *
 // Requests that run when the router is told to stop; serve kills it soon after.
 constexpr auto kStopPatience = 5s;
 
+// Before it accepts no more it answers for so long with "this connection is closed", so that who asks all the
+// time is not hung up on in the middle of a request.
+constexpr auto kLeaveTaking = 1s;
+
+// A websocket or a download on a router that was replaced. Somebody's browser is not cut off for an upgrade,
+// but no process stays for ever.
+constexpr auto kRetirement = 1h;
+
 Json to_json(const Counters::PerRelease& one) {
   Json failed = Json::object();
   for (const auto& [cause, count] : one.failed) failed[cause] = count;
@@ -72,40 +80,80 @@ void Process::run(const Fd& stop) {
     }
     if (readable(waits[1])) take_posts();
     // Serve's messages first, all of them: control tells of a listener only after serve has sent it.
-    if (!hear_serve() || readable(waits[2])) break;
+    if (!hear_serve()) return finish_requests(false);
+    if (readable(waits[2]) || retires_until_.passed()) return finish_requests(true);
     if (control_ && readable(waits[3])) hear_control();
     advance_drains();
+    if (retired_through_) return say_counted();
   }
-  finish_requests();
 }
 
 int Process::wait_ms() const {
-  Instant first = Instant::max();
+  Instant first = retires_until_.at();
   for (const auto& drain : drains_) {
     if (!drain->cutting) first = std::min(first, drain->deadline);
   }
   return Deadline(first).poll_ms();
 }
 
-// A full and final stop: requests that run get their answer, then a closed connection. The listeners go at
-// once, since whoever serves next needs their addresses.
-void Process::finish_requests() {
+// A full and final stop: requests that run get their answer, then a closed connection. Without serve the
+// listeners go at once, since whoever serves next needs their addresses.
+void Process::finish_requests(bool takes_leave) {
   control_.reset();
+  if (takes_leave) {
+    on_all_within(kLeaveTaking, [](Worker& worker, auto done) { worker.end(true, std::move(done)); });
+  }
   for (auto& [name, socket] : sockets_) retired_.push_back(std::move(socket));
   sockets_.clear();
   if (snapshot_) roll_out([] {});
+  on_all_within(kStopPatience, [](Worker& worker, auto done) { worker.stop(std::move(done)); });
+}
+
+void Process::on_all_within(std::chrono::nanoseconds patience,
+                            const std::function<void(Worker&, std::function<void()>)>& tell) {
   auto left = std::make_shared<std::atomic<std::size_t>>(workers_.size());
   for (auto& worker : workers_) {
-    worker->stop([this, left] {
+    tell(*worker, [this, left] {
       --*left;
       poke(wake_);
     });
   }
-  Deadline deadline = Deadline::after(kStopPatience);
+  Deadline deadline = Deadline::after(patience);
   while (*left > 0 && !deadline.passed()) {
     pollfd wait{wake_.get(), POLLIN, 0};
     poll(&wait, 1, deadline.poll_ms());
     take_posts();
+  }
+}
+
+// The sockets are another router's from now on, or already.
+void Process::retire() {
+  if (retires_until_ != Deadline::never()) return;
+  retires_until_ = Deadline::after(kRetirement);
+  auto left = std::make_shared<std::atomic<std::size_t>>(workers_.size());
+  for (auto& worker : workers_) {
+    worker->end(false, [this, left] {
+      if (--*left == 0) post([this] { retired_through_ = true; });
+    });
+  }
+  for (auto& [name, socket] : sockets_) retired_.push_back(std::move(socket));
+  sockets_.clear();
+  if (snapshot_) roll_out([] {});
+}
+
+void Process::say_ready() { tell_serve(Json::object({{"type", "ready"}, {"epoch", epoch_}})); }
+
+// A release that began with this router ends with another: nothing that was counted is lost.
+void Process::say_counted() {
+  Fd memfd = sealed_memfd("counters", counters().print());
+  tell_serve(Json::object({{"type", "counted"}, {"epoch", epoch_}}), {memfd.get()});
+}
+
+void Process::tell_serve(const Json& message, const std::vector<int>& fds) {
+  try {
+    net::send(serve_, message, fds, Deadline::after(kControlPatience));
+  } catch (const Error& error) {
+    log::error("router.serve", error.what());
   }
 }
 
@@ -149,6 +197,15 @@ void Process::from_serve(net::Handover message) {
     sockets_.erase(found);
     if (snapshot_) roll_out([] {});
     if (!snapshot_) retired_.clear();
+  } else if (type == "begin") {
+    after_ = message.body.at("after");
+    if (snapshot_) {
+      roll_out([this] { say_ready(); });
+    } else {
+      say_ready();
+    }
+  } else if (type == "retire") {
+    retire();
   } else if (type == "control" && has_fd) {
     control_ = std::move(message.fds[0]);
     tell_control(
@@ -308,15 +365,20 @@ void Process::end_drain(Drain& drain, bool complete) {
   watch_targets();
 }
 
-void Process::answer_counters(const Json& id) {
+Json Process::counters() const {
   Json releases = Json::object();
   for (const auto& [release, counts] : fleet_.counted()) releases[release] = to_json(counts);
-  Json message = Json::object({{"type", "counters"},
-                               {"id", id},
-                               {"epoch", epoch_},
-                               {"started_ns", nanoseconds(started_)},
-                               {"log_lines_dropped", lines_dropped_.load()},
-                               {"releases", std::move(releases)}});
+  return Json::object({{"epoch", epoch_},
+                       {"after", after_},
+                       {"started_ns", nanoseconds(started_)},
+                       {"log_lines_dropped", lines_dropped_.load()},
+                       {"releases", std::move(releases)}});
+}
+
+void Process::answer_counters(const Json& id) {
+  Json message = counters();
+  message["type"] = "counters";
+  message["id"] = id;
   std::string body = message.print();
   if (body.size() <= kLargestInline) return tell_control(message);
   Fd memfd = sealed_memfd("counters", body);

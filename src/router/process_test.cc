@@ -244,6 +244,42 @@ TEST_CASE("a router that is told to stop finishes its requests and closes its li
   world.join();
 }
 
+TEST_CASE("a router that retires leaves new connections to others and ends with its last one") {
+  World world;
+  world.listen("http");
+  Instance web(answers("hello"));
+  Fd file = memfd(table(7, {web.port()}));
+  net::send(world.serve, Json::object({{"type", "table"}}), {file.get()}, soon());
+  net::send(world.serve, Json::object({{"type", "begin"}, {"after", Json::array()}}), {}, soon());
+  auto ready = net::receive(world.serve, soon());
+  REQUIRE(ready->body.at("type").string() == "ready");
+  Wire kept = Wire::to(world.port);
+  kept.send(get());
+  CHECK(read_answer(kept).head.find("Connection: close") == std::string::npos);
+
+  net::send(world.serve, Json::object({{"type", "retire"}}), {}, soon());
+  CHECK(Bench::eventually([&] {
+    // Whoever still has the socket would accept it; here nobody has.
+    try {
+      net::connect({"127.0.0.1", world.port, ""}, soon());
+      return false;
+    } catch (const Error& error) {
+      return error.kind() == Error::missing;
+    }
+  }));
+  kept.send(get());
+  Answer last = read_answer(kept);
+  CHECK(last.body == "hello");
+  CHECK(last.head.find("Connection: close") != std::string::npos);
+  kept.close();
+  auto counted = net::receive(world.serve, soon());
+  CHECK(counted->body.at("type").string() == "counted");
+  CHECK(counted->body.at("epoch") == ready->body.at("epoch"));
+  Json counters = Json::parse(read_memfd(counted->fds.at(0)));
+  CHECK(counters.at("releases").at(Bench::target(web.port()).release).at("served").integer() == 2);
+  world.join();
+}
+
 TEST_CASE("messages that make no sense are answered, and change nothing") {
   World world;
   Fd control = world.connect_control();

@@ -169,7 +169,7 @@ bool Exchange::answer_head(std::string_view bytes, std::size_t& used) {
   answer_ = BodyReader(head.body, head.length);
   unchunk_ = old_client_ && answer_.chunked();
   bool whole_request = request_.done() && !deaf_;
-  client_keeps_ = client_keeps_ && whole_request && !answer_.until_close() && !unchunk_ && !work_.stopping;
+  client_keeps_ = client_keeps_ && whole_request && !answer_.until_close() && !unchunk_ && !work_.ending;
   AnswerShape shape;
   shape.id = places_.id.in(flight_);
   shape.close = !client_keeps_ && head.status != 101;

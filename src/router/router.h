@@ -82,6 +82,9 @@ void check(const RouteTable& table);
 
 /// Cumulative since the router process (its epoch) started. A request counts once.
 struct Counters {
+  struct PerRelease;
+  using Releases = std::map<std::string, PerRelease>;  ///< by Target::release; "" for requests no instance
+                                                       ///< was found for
   struct PerRelease {
     std::uint64_t served = 0;   ///< answered by the app, whatever it said
     std::uint64_t app_5xx = 0;  ///< of those, the app's own 5xx
@@ -92,9 +95,17 @@ struct Counters {
   };
   std::string epoch;
   WallTime started;
-  std::map<std::string, PerRelease>
-      releases;  ///< by Target::release; "" for requests no instance was found for
+  Releases releases;
   std::uint64_t log_lines_dropped = 0;
+
+  /// A router that was replaced as planned (an upgrade), and what it has counted, or counts still: its last
+  /// requests may be running.
+  struct Earlier {
+    std::string epoch;
+    Releases releases;
+    bool ended = false;
+  };
+  std::vector<Earlier> earlier = {};  ///< the oldest first, each replaced by the next, the last by this one
 };
 
 /// A listener whose address could not be bound, and why: "address 0.0.0.0:5432 is in use".
@@ -103,6 +114,12 @@ struct Unbound {
   std::string problem;
 
   bool operator==(const Unbound&) const = default;
+};
+
+/// Of the routers that serve runs: one, or more while one replaces another.
+struct RouterNews {
+  std::vector<Fd> links;              ///< sockets to routers, the oldest first; one ends with its router
+  std::map<std::string, Fd> counted;  ///< epoch -> a memfd with the last counters of a router that retired
 };
 
 /// What serve does for whoever publishes: sockets and tables that outlive control and router.
@@ -115,12 +132,15 @@ class Parent {
   /// Closes every kept listener that is not named.
   virtual void keep_only(const std::vector<std::string>& names) = 0;
   virtual void keep_table(const Fd& sealed_memfd) = 0;
-  /// The newest socket to a router, if one came since the last call.
-  virtual std::optional<Fd> router_link(Deadline deadline) = 0;
+  /// What has come since the last call; never waits. Whatever came before the answer to any of the calls
+  /// above is here when that returns.
+  virtual RouterNews router_news() = 0;
+  virtual int news_descriptor() const = 0;  ///< polls readable when there is news
 };
 
 /// Control's end of the router. Thread-safe; one publish at a time. Survives a router that dies: the new one
-/// has the table from serve, and gets it again here.
+/// has the table from serve, and gets it again here. While one router replaces another there are two: a table
+/// is published when both serve it, a drain complete when both have drained.
 class Router {
  public:
   virtual ~Router() = default;

@@ -42,34 +42,54 @@ class FakeParent final : public Parent {
                   [&](auto& one) { return std::find(names.begin(), names.end(), one.first) == names.end(); });
   }
   void keep_table(const Fd& memfd) override { kept_.lock()->table = memfd.duplicate(); }
-  std::optional<Fd> router_link(Deadline deadline) override {
-    while (!deadline.passed()) {
-      if (auto link = std::exchange(kept_.lock()->link, std::nullopt)) return link;
-      poll(nullptr, 0, 1);
-    }
-    return std::nullopt;
+  RouterNews router_news() override {
+    auto kept = kept_.lock();
+    clear(news_);
+    return std::exchange(kept->news, {});
   }
+  int news_descriptor() const override { return news_.get(); }
 
   void start_router() {
     auto [here, there] = net::handover_pair();
     auto [to_router, to_control] = net::handover_pair();
     router_ = std::move(here);
-    stop_ = make_event();
-    thread_ = std::jthread([this, there = std::make_shared<Fd>(std::move(there))] {
+    stop_ = std::make_shared<Fd>(make_event());
+    thread_ = std::jthread([stop = stop_, there = std::make_shared<Fd>(std::move(there))] {
       Process process(std::move(*there), 1);
-      process.run(stop_);
+      process.run(*stop);
     });
     auto kept = kept_.lock();
-    if (kept->table) net::send(router_, Json::object({{"type", "table"}}), {kept->table.get()}, soon());
     for (auto& [name, socket] : kept->sockets) send_listener(name, socket);
+    if (kept->table) net::send(router_, Json::object({{"type", "table"}}), {kept->table.get()}, soon());
+    net::send(router_, Json::object({{"type", "begin"}, {"after", after_}}), {}, soon());
     net::send(router_, Json::object({{"type", "control"}}), {to_control.get()}, soon());
-    kept->link = std::move(to_router);
+    epoch_ = net::receive(router_, soon())->body.at("epoch").string();
+    kept->news.links.push_back(std::move(to_router));
+    poke(news_);
   }
   void kill_router() {
     if (!thread_.joinable()) return;
-    poke(stop_);
+    poke(*stop_);
     thread_.join();
     router_.reset();
+    after_ = Json::array();
+  }
+  /// A second router beside the first, which retires; `tell_counted` waits for its end.
+  void replace_router() {
+    after_.add(epoch_);
+    std::swap(retiring_, thread_);
+    Fd retired = std::move(router_);
+    start_router();
+    net::send(retired, Json::object({{"type", "retire"}}), {}, soon());
+    retired_ = std::move(retired);
+  }
+  void tell_counted() {
+    auto counted = net::receive(retired_, soon());
+    REQUIRE(counted->body.at("type").string() == "counted");
+    retiring_.join();
+    auto kept = kept_.lock();
+    kept->news.counted[counted->body.at("epoch").string()] = std::move(counted->fds.at(0));
+    poke(news_);
   }
   std::vector<std::string> bound() {
     std::vector<std::string> names;
@@ -84,14 +104,18 @@ class FakeParent final : public Parent {
   struct Kept {
     std::map<std::string, Fd> sockets;
     Fd table;
-    std::optional<Fd> link;
+    RouterNews news;
   };
   void send_listener(const std::string& name, const Fd& socket) {
     net::send(router_, Json::object({{"type", "listen"}, {"name", name}}), {socket.get()}, soon());
   }
   Guarded<Kept> kept_;
-  Fd router_, stop_;
-  std::jthread thread_;
+  const Fd news_ = make_event();
+  Fd router_, retired_;
+  std::shared_ptr<Fd> stop_;
+  std::string epoch_;
+  Json after_ = Json::array();
+  std::jthread thread_, retiring_;
 };
 
 RouteTable one_pool(std::uint64_t version, const std::vector<std::uint16_t>& ports) {
@@ -198,4 +222,51 @@ TEST_CASE(
   Instance fresh(answers("fresh"));
   router->publish(one_pool(3, {fresh.port()}), soon());
   CHECK(ask(parent.port("http")).body == "fresh");
+}
+
+TEST_CASE(
+    "while one router replaces another, tables and drains are both routers' business, and no count is lost") {
+  FakeParent parent;
+  parent.start_router();
+  auto router = make_router(parent);
+  std::promise<void> go;
+  Instance slow([gone = go.get_future().share()](Wire& wire, int) {
+    wire.head();
+    gone.wait();
+    wire.send(ok("slow"));
+    wire.rest();
+  });
+  Instance quick(answers("quick"));
+  router->publish(one_pool(1, {slow.port()}), soon());
+  const std::string first = router->counters(soon())->epoch;
+  Wire running = Wire::to(parent.port("http"));
+  running.send(get());
+  REQUIRE(Bench::eventually([&] { return slow.connections() == 1; }));
+
+  parent.replace_router();
+  router->publish(one_pool(2, {quick.port()}), soon());
+  CHECK(ask(parent.port("http")).body == "quick");
+  auto both = router->counters(soon());
+  REQUIRE(both->earlier.size() == 1);
+  CHECK(both->earlier[0].epoch == first);
+  CHECK_FALSE(both->earlier[0].ended);
+
+  auto drained =
+      std::async(std::launch::async, [&] { return router->drain({Bench::target(slow.port()).id}, soon()); });
+  CHECK(drained.wait_for(50ms) == std::future_status::timeout);
+  go.set_value();
+  CHECK(read_answer(running).body == "slow");
+  running.close();
+  CHECK(drained.get().complete);
+
+  parent.tell_counted();
+  std::optional<Counters> after;
+  CHECK(Bench::eventually([&] {
+    after = router->counters(soon());
+    return after && after->releases.contains(Bench::target(quick.port()).release) &&
+           after->releases.at(Bench::target(quick.port()).release).served == 1;
+  }));
+  REQUIRE(after->earlier.size() == 1);
+  CHECK(after->earlier[0].ended);
+  CHECK(after->earlier[0].releases.at(Bench::target(slow.port()).release).served == 1);
 }

@@ -104,7 +104,7 @@ void put_back(Workspace& work, std::unique_ptr<Upstream> upstream) {
   LiveTarget::PerWorker& mine = upstream->target.workers[work.index];
   const StreamSocket& socket = upstream->socket;
   bool odd = socket.readable() || socket.peer_closed() || socket.broken() || socket.pending();
-  if (odd || !mine.in_table || work.stopping || mine.pooled.size() >= work.limits.pooled) {
+  if (odd || !mine.in_table || work.ending || mine.pooled.size() >= work.limits.pooled) {
     return discard(work, std::move(upstream));
   }
   upstream->user = nullptr;

@@ -131,7 +131,7 @@ void Worker::serve(std::shared_ptr<const Snapshot> table, Sockets listeners, std
 void Worker::listen_to(const Snapshot& table, const Sockets& listeners) {
   std::map<std::string, std::unique_ptr<Accepting>> before;
   before.swap(accepting_);
-  if (work_.stopping) return;
+  if (!accepts_) return;
   for (const Listener& listener : table.listeners) {
     auto socket = listeners.find(listener.name);
     if (socket == listeners.end()) continue;
@@ -166,16 +166,30 @@ void Worker::on_unused(std::function<void()> call) {
   post([this, call = std::move(call)] { work_.on_unused = call; });
 }
 
+void Worker::end(bool still_accepts, std::function<void()> done) {
+  post([this, still_accepts, done = std::move(done)] {
+    work_.ending = true;
+    accepts_ = still_accepts;
+    if (!accepts_) accepting_.clear();
+    for_each(work_.idle, [](Client& client) { client.on_end(); });
+    if (work_.table) {
+      for (LiveTarget* target : work_.table->targets) close_pooled(work_, *target);
+    }
+    empty_ = done;
+  });
+}
+
 void Worker::stop(std::function<void()> done) {
   post([this, done = std::move(done)] {
-    work_.stopping = true;
+    work_.ending = work_.stopping = true;
+    accepts_ = false;
     accepting_.clear();
     for_each(work_.idle, [](Client& client) { client.on_stop(); });
     for_each(work_.active, [](Client& client) { client.on_stop(); });
     if (work_.table) {
       for (LiveTarget* target : work_.table->targets) close_pooled(work_, *target);
     }
-    stopped_ = done;
+    empty_ = done;
   });
 }
 
@@ -214,7 +228,7 @@ void Worker::run(const std::stop_token& stop) {
     // After the events, so that none of a listener that a table takes away is still to come.
     if (woken) take_messages();
     work_.bury();
-    if (stopped_ && work_.active.empty() && work_.idle.empty()) std::exchange(stopped_, nullptr)();
+    if (empty_ && work_.active.empty() && work_.idle.empty()) std::exchange(empty_, nullptr)();
   }
 }
 

@@ -40,7 +40,12 @@ class Worker {
   void log_to(int pipe);  ///< borrowed for good
   /// A target with `watched` has lost its last use in some worker. Set before any table.
   void on_unused(std::function<void()> call);
-  /// Accepts no more, closes connections that wait for a request; `done` once no other is left.
+  /// Every answer says from now on that its connection is closed after it; connections that wait for a
+  /// request wait less long. Accepts no more unless it `still_accepts`. `done` whenever no connection is
+  /// left, once.
+  void end(bool still_accepts, std::function<void()> done);
+  /// Accepts no more, closes connections that wait for a request; `done` once no other is left. Whoever waits
+  /// for `end` is not told any more.
   void stop(std::function<void()> done);
 
  private:
@@ -57,7 +62,8 @@ class Worker {
   Guarded<std::vector<std::function<void()>>> messages_;
   Fd wake_;
   std::map<std::string, std::unique_ptr<Accepting>> accepting_;
-  std::function<void()> stopped_;
+  std::function<void()> empty_;  ///< who waits for the last connection's end
+  bool accepts_ = true;
   Instant last_sweep_{}, last_slow_sweep_{};
   std::jthread thread_;
 };

@@ -43,7 +43,8 @@ struct Workspace {
   std::function<void()> on_unused = [] {};  ///< a watched target has lost its last use
   RequestLog log;
   RequestIds ids;
-  bool stopping = false;  ///< no connection is kept after its answer
+  bool ending = false;    ///< every answer says that its connection is closed after it
+  bool stopping = false;  ///< no connection waits for another request
   std::size_t held = 0;
   std::size_t rotation = 0;  ///< of ties between targets
 

@@ -1,7 +1,5 @@
-#include <poll.h>
 #include <sys/socket.h>
 
-#include <cerrno>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -30,20 +28,20 @@ struct ParentLink::Impl {
 
   const Fd socket;
   const Fd ended = make_event();  ///< readable once the parent is gone, and for ever after
-  const Fd news = make_event();   ///< poked for `router` and `gone`
+  const Fd news = make_event();   ///< poked for `routers` and `gone`
 
   std::mutex asking;  ///< held through a round trip: serve answers in order, and one at a time is enough
   std::mutex mutex;
   std::condition_variable changed;
   // Under `mutex`.
   std::optional<net::Handover> answer;
-  std::optional<Fd> router;
+  RouterNews routers;
   bool gone = false;
 
   std::thread reader;  ///< last: it uses all of the above
 };
 
-/// What serve says: an answer, or a router, unasked.
+/// What serve says: an answer, or of routers, unasked.
 void ParentLink::Impl::read() {
   try {
     while (auto message = net::receive(socket, Deadline::never())) take(std::move(*message));
@@ -62,12 +60,16 @@ void ParentLink::Impl::read() {
 void ParentLink::Impl::take(net::Handover message) {
   {
     std::lock_guard lock(mutex);
-    if (message.body.string_or("type", "") != "router") {
+    std::string type = message.body.string_or("type", "");
+    bool one = message.fds.size() == 1;
+    if (type == "router") {
+      if (one) routers.links.push_back(std::move(message.fds[0]));
+    } else if (type == "counted") {
+      if (one) routers.counted[message.body.string_or("epoch", "")] = std::move(message.fds[0]);
+    } else {
       answer = std::move(message);
-    } else if (message.fds.size() == 1) {
-      router = std::move(message.fds[0]);
-      poke(news);
     }
+    poke(news);
   }
   changed.notify_all();
 }
@@ -117,19 +119,15 @@ void ParentLink::drop_output(const std::string& instance) {
   impl_->ask(Json::object({{"type", "drop_output"}, {"instance", instance}}));
 }
 
-std::optional<Fd> ParentLink::router_link(Deadline deadline) {
-  for (;;) {
-    {
-      std::lock_guard lock(impl_->mutex);
-      if (impl_->router || impl_->gone) return std::exchange(impl_->router, std::nullopt);
-    }
-    pollfd news{impl_->news.get(), POLLIN, 0};
-    int ready = poll(&news, 1, deadline.poll_ms());
-    if (ready < 0 && errno != EINTR) throw_errno(Error::broken, "wait for a router", errno);
-    if (ready == 0) return std::nullopt;
-    clear(impl_->news);
-  }
+void ParentLink::ready() { impl_->ask(Json::object({{"type", "ready"}})); }
+
+ParentLink::RouterNews ParentLink::router_news() {
+  std::lock_guard lock(impl_->mutex);
+  clear(impl_->news);
+  return std::exchange(impl_->routers, {});
 }
+
+int ParentLink::news_descriptor() const { return impl_->news.get(); }
 
 void ParentLink::exit() { impl_->ask(Json::object({{"type", "exit"}})); }
 

@@ -49,9 +49,14 @@ Json ask_parent(ParentLink& parent, const Json& order) {
     return pipes ? Json(byte_of(pipes->first) + byte_of(pipes->second)) : Json();
   }
   if (what == "hear_router") {
-    auto link = parent.router_link(Deadline::after(10s));
-    auto said = link ? net::receive(*link, Deadline::after(10s)) : std::nullopt;
-    return said ? said->body.at("pid") : Json();
+    pollfd news{parent.news_descriptor(), POLLIN, 0};
+    for (;;) {
+      if (poll(&news, 1, 10'000) != 1) return {};
+      auto routers = parent.router_news();
+      if (routers.links.empty()) continue;
+      auto said = net::receive(routers.links.back(), Deadline::after(10s));
+      return said ? said->body.at("pid") : Json();
+    }
   }
   if (what == "orphan") {
     // A child of a child that ends: serve inherits it.

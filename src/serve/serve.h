@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,9 +46,15 @@ class ParentLink {
   void keep_output(const std::string& instance, const Fd& out, const Fd& err);
   std::optional<std::pair<Fd, Fd>> take_output(const std::string& instance);
   void drop_output(const std::string& instance);
-  /// The newest socket to a router, if one came since the last call; else waits for one until the deadline,
-  /// or until the parent is gone. For one caller at a time.
-  std::optional<Fd> router_link(Deadline deadline);
+  /// This control can do its work: API and instances are in its hands.
+  void ready();
+  /// What serve has told of routers since the last call; never waits.
+  struct RouterNews {
+    std::vector<Fd> links;              ///< sockets to routers, the oldest first
+    std::map<std::string, Fd> counted;  ///< epoch -> the last counters of a router that retired, a memfd
+  };
+  RouterNews router_news();
+  int news_descriptor() const;  ///< polls readable when there is news of routers, or the parent is gone
   /// Asks the parent to stop everything and exit: the end of `up`'s private serve.
   void exit();
   /// True once the parent is gone: control then ends too, and the next serve starts another.
