@@ -14,8 +14,11 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <cstdio>
+
 #include "api/api.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/tasks.h"
@@ -30,6 +33,7 @@
 #include "serve/serve.h"
 #include "store/store.h"
 #include "supervise/supervise.h"
+#include "wire/wire.h"
 
 namespace holdall {
 namespace {
@@ -54,15 +58,15 @@ constexpr const char* kHttpListener = "http";
 constexpr std::size_t kLastLines = 10;
 
 /// What control is told in its argv: STATE API HTTP KEYS ENGINE OPEN_FILES CORE_BYTES, the limits that serve
-/// was given; then, each only if it is so, "private" for `up`'s own, "shared-uid", and "uids" FIRST LAST.
-/// Written by serve, below.
+/// was given; then, each only if it is so, "private" for `up`'s own, "shared-uid", "uids" FIRST LAST, and
+/// "going-back" when an upgrade has failed. Written by serve, below.
 struct ControlSettings {
   std::filesystem::path state;
   net::Address api, http;
   std::filesystem::path keys;
   std::string engine;
   std::uint64_t open_files = 0, core_bytes = 0;
-  bool is_private = false, shared_uid = false;
+  bool is_private = false, shared_uid = false, going_back = false;
   std::optional<release::UidRange> uids;
 
   std::filesystem::path run() const { return std::filesystem::path(api.path).parent_path(); }
@@ -74,8 +78,13 @@ std::string soft_limit(__rlimit_resource which) {
   return fmt::format("{}", limit.rlim_cur);
 }
 
-/// To be called before serve raises what it was given.
-std::vector<std::string> control_argv(const cli::ServeSettings& settings) {
+/// The limits of open files and core files that this process has: serve raises what it was given, and so must
+/// tell a binary that is to take over.
+std::string own_limits() { return soft_limit(RLIMIT_NOFILE) + ":" + soft_limit(RLIMIT_CORE); }
+
+std::vector<std::string> control_argv(const cli::ServeSettings& settings, const std::string& limits) {
+  auto colon = limits.find(':');
+  if (colon == limits.npos) throw Error(Error::invalid, "limits are OPEN_FILES:CORE_BYTES");
   std::vector<std::string> argv{"holdall",
                                 "control",
                                 settings.state.string(),
@@ -83,8 +92,8 @@ std::vector<std::string> control_argv(const cli::ServeSettings& settings) {
                                 net::text(settings.http),
                                 settings.keys.string(),
                                 settings.engine,
-                                soft_limit(RLIMIT_NOFILE),
-                                soft_limit(RLIMIT_CORE)};
+                                limits.substr(0, colon),
+                                limits.substr(colon + 1)};
   if (settings.is_private) argv.emplace_back("private");
   if (settings.shared_uid) argv.emplace_back("shared-uid");
   if (settings.uids) {
@@ -108,6 +117,7 @@ ControlSettings control_settings(const std::vector<std::string>& arguments) {
   for (std::size_t i = 7; i < arguments.size(); ++i) {
     settings.is_private |= arguments[i] == "private";
     settings.shared_uid |= arguments[i] == "shared-uid";
+    settings.going_back |= arguments[i] == "going-back";
     if (arguments[i] != "uids" || i + 2 >= arguments.size()) continue;
     settings.uids = {.first = static_cast<std::uint32_t>(std::stoul(arguments[i + 1])),
                      .last = static_cast<std::uint32_t>(std::stoul(arguments[i + 2]))};
@@ -207,7 +217,15 @@ void warn_of_shared_uid(const std::filesystem::path& run) {
 /// Every long-lived object of control, from what depends on nothing to the API. Destroyed in reverse.
 void serve_api(const ControlSettings& settings, serve::ParentLink& link, const Fd& signals) {
   const Clock& clock = system_clock();
-  auto database = store::open_sqlite(settings.state / "holdall.db");
+  const std::string path = settings.state / "holdall.db";
+  if (settings.going_back) {
+    if (auto kept = store::restore_copy(path, schema())) {
+      log::warning(
+          "control.database",
+          fmt::format("the database is again what it was before the upgrade; the other is {}", *kept));
+    }
+  }
+  auto database = store::open_sqlite(path);
   database->migrate(schema());
 
   OutputKeeper keeper(link);
@@ -247,6 +265,7 @@ void serve_api(const ControlSettings& settings, serve::ParentLink& link, const F
                                                                           .owner = geteuid(),
                                                                           .group = kGroup,
                                                                           .ssh = ssh,
+                                                                          .run = settings.run(),
                                                                           .is_private = settings.is_private,
                                                                           .exit = [&link] { link.exit(); }});
   net::Server server(api.routes(), {.spool_dir = settings.state, .record = kit::log_request});
@@ -260,6 +279,7 @@ void serve_api(const ControlSettings& settings, serve::ParentLink& link, const F
       "control.ready",
       fmt::format("ready: API at {}, requests at {}", net::text(settings.api), net::text(settings.http)),
       Json::object({{"api", net::text(settings.api)}, {"http", net::text(settings.http)}}));
+  link.ready();
 
   Fd ended = make_event();
   TaskGroup watcher;
@@ -275,6 +295,29 @@ void serve_api(const ControlSettings& settings, serve::ParentLink& link, const F
   watcher.stop();
 }
 
+/// This process's own, as it was started.
+std::vector<std::string> own_argv() {
+  std::string all = read_file("/proc/self/cmdline");
+  std::vector<std::string> argv;
+  for (std::size_t at = 0; at < all.size(); at = all.find('\0', at) + 1) argv.emplace_back(&all[at]);
+  return argv;
+}
+
+serve::ParentOptions parent_options(const cli::ServeSettings& settings) {
+  const std::string limits = settings.for_upgrade.value_or(own_limits());
+  serve::ParentOptions options{.state = settings.state,
+                               .run = settings.run,
+                               .control_argv = control_argv(settings, limits),
+                               .router_argv = {"holdall", "router"},
+                               .version = wire::build().version};
+  // `up`'s own ends with its sessions, and is upgraded by the next `up`.
+  if (settings.is_private) return options;
+  options.argv = own_argv();
+  options.program = std::filesystem::read_symlink("/proc/self/exe");
+  options.ask_argv = {"--for-upgrade", limits};
+  return options;
+}
+
 /// What a private server leaves when nothing runs any more: nothing.
 void remove_run_directory(const std::filesystem::path& run) {
   std::error_code none;
@@ -287,15 +330,18 @@ void remove_run_directory(const std::filesystem::path& run) {
 }  // namespace
 
 int serve_command(cli::Invocation& call) {
+  log::set_logger("holdall.serve");
+  if (auto code = serve::take_over()) return *code;
   std::optional<cli::ServeSettings> settings = cli::serve_settings(call);
   if (!settings) return 0;
-  log::set_logger("holdall.serve");
+  serve::ParentOptions options = parent_options(*settings);
+  if (settings->for_upgrade) {
+    std::fputs(serve::to_json(options).pretty().c_str(), stdout);
+    return 0;
+  }
   // Its client's terminal must not stop it: Ctrl-C is for the client, which says what it means.
   if (settings->is_private) setsid();
-  int code = serve::parent_main({.state = settings->state,
-                                 .run = settings->run,
-                                 .control_argv = control_argv(*settings),
-                                 .router_argv = {"holdall", "router"}});
+  int code = serve::parent_main(options);
   if (settings->is_private) remove_run_directory(settings->run);
   return code;
 }

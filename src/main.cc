@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
       {"status", kRelease, "show what serves and how its instances are", cli::status},
 
       {"serve", kServer, "be the server: API, router, supervision", serve_command},
+      {"reload", kServer, "upgrade the server to the installed binary without losing a request", cli::reload},
       {"apps", kServer, "list apps, or destroy one", cli::apps},
       {"version", kServer, "print the version", cli::version},
 

@@ -36,8 +36,9 @@ struct Options {
   unsigned owner = 0;  ///< the uid that may do everything, beside root and members of `group`
   std::string group = "holdall";
   SshDoor ssh;
-  bool is_private = false;     ///< `up`'s own server: it ends with its last session
-  std::function<void()> exit;  ///< asks serve to end everything; for a private server
+  std::filesystem::path run = {};  ///< upgrade.json is read here
+  bool is_private = false;         ///< `up`'s own server: it ends with its last session
+  std::function<void()> exit;      ///< asks serve to end everything; for a private server
 };
 
 /// What a route asks of its caller.

@@ -7,6 +7,7 @@
 #include "api/log_stream.h"
 #include "api/processes.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "wire/wire.h"
 
 namespace holdall::api {
@@ -60,13 +61,17 @@ net::Response Handlers::server(net::Request&) {
   int serve = getppid();
   Json router = Json::object({{"http", net::text(options_.http)}});
   if (auto found = child_with_argument(serve, "router")) router["pid"] = *found;
-  return net::json_response(Json::object({{"version", wire::build().version},
-                                          {"engine", options_.engine},
-                                          {"router", router},
-                                          {"control", pid(getpid())},
-                                          {"serve", pid(serve)},
-                                          {"state", options_.state.string()},
-                                          {"private", options_.is_private}}));
+  Json server = Json::object({{"version", wire::build().version},
+                              {"engine", options_.engine},
+                              {"router", router},
+                              {"control", pid(getpid())},
+                              {"serve", pid(serve)},
+                              {"state", options_.state.string()},
+                              {"private", options_.is_private}});
+  // Of the serve that runs now: the directory is gone with the machine's memory.
+  if (auto upgrade = read_file_if_exists(options_.run / "upgrade.json"))
+    server["upgrade"] = Json::parse(*upgrade);
+  return net::json_response(server);
 }
 
 net::Response Handlers::logs(net::Request& request) {

@@ -34,6 +34,7 @@ struct Child {
   bool die_with_parent = false;
   bool own_group = false;
   pid_t parent = 0;
+  int program_fd = -1;     ///< where `fds` puts it; -1 for none
   bool elsewhere = false;  ///< in a PID namespace of its own, from where the parent has no number
   // What went wrong; the parent reads it once the child has executed or exited.
   int error = 0;
@@ -88,6 +89,11 @@ HOLDALL_IN_CHILD int run_child(void* argument) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
+  if (child.program_fd >= 0) {
+    fcntl(child.program_fd, F_SETFD, FD_CLOEXEC);
+    syscall(SYS_execveat, child.program_fd, "", child.argv.data(), child.environment.data(), AT_EMPTY_PATH);
+    return give_up(child, Step::execute);
+  }
   int error = ENOENT;
   for (const char* program : child.programs) {
     execve(program, child.argv.data(), child.environment.data());
@@ -190,6 +196,10 @@ pid_t spawn_child(const Command& command, bool own_group) {
     if (!named) child.fds.emplace_back(null.get(), number);
   }
   std::ranges::sort(child.fds, {}, &std::pair<int, int>::second);
+  if (command.program_fd >= 0) {
+    child.program_fd = child.fds.back().second + 1;
+    child.fds.emplace_back(command.program_fd, child.program_fd);
+  }
 
   pid_t pid = start(child, command.namespaces);
   if (child.error == 0) return pid;

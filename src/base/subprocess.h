@@ -22,6 +22,7 @@ struct Command {
   bool die_with_parent = false;  ///< SIGKILL when the thread that started it ends
   int namespaces = 0;            ///< CLONE_NEWPID, CLONE_NEWNS: new ones for it; `denied` where not allowed
   std::string program = {};      ///< the file to execute, when it is not argv's first
+  int program_fd = -1;           ///< or an open one: it may have lost its name
 };
 
 /// The child's pid; every descriptor not in `fds` is closed in it, and its signal mask and handlers are the

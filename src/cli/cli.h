@@ -63,6 +63,7 @@ int rollback(Invocation& call);
 int status(Invocation& call);
 int secrets(Invocation& call);
 int apps(Invocation& call);
+int reload(Invocation& call);
 int version(Invocation& call);
 int stdio(Invocation& call);
 int completion(Invocation& call);
@@ -80,6 +81,8 @@ struct ServeSettings {
   std::optional<std::pair<std::uint32_t, std::uint32_t>> uids;
   bool shared_uid = false;  ///< that this is so is accepted: services may have secrets
   bool is_private = false;  ///< `up`'s own: ends with the last session
+  /// Serve is not to be, but to be described for one that runs: its limits, as `serve_command` wrote them.
+  std::optional<std::string> for_upgrade;
 };
 
 /// The flags of `serve` over its environment, its configuration file and the defaults. Nothing when the call

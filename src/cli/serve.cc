@@ -45,7 +45,7 @@ std::pair<std::uint32_t, std::uint32_t> parse_uids(const Setting& setting) {
 }  // namespace
 
 std::optional<ServeSettings> serve_settings(Invocation& call) {
-  std::optional<std::string> state, http, api, keys, engine, uids;
+  std::optional<std::string> state, http, api, keys, engine, uids, for_upgrade;
   bool print_config = false, json = false, is_private = false, shared_uid = false;
   Options options(call, "  holdall serve --http :8080\n  holdall serve --print-config");
   options.value("--state", state, "DIR", "where releases, artefacts and logs are kept (HOLDALL_STATE)");
@@ -59,6 +59,8 @@ std::optional<ServeSettings> serve_settings(Invocation& call) {
   options.flag("--print-config", print_config, "print each setting and where it comes from, then exit");
   options.flag("--json", json, "print it as a JSON object");
   options.flag("--private", is_private, "end with the last session: what `up` starts");
+  options.value("--for-upgrade", for_upgrade, "LIMITS",
+                "print what would be started: what a running serve asks a new binary");
   if (!options.parse()) return std::nullopt;
 
   std::map<std::string, std::string> flags;
@@ -78,6 +80,7 @@ std::optional<ServeSettings> serve_settings(Invocation& call) {
   chosen.engine = all["HOLDALL_ENGINE"].value;
   chosen.is_private = is_private;
   chosen.shared_uid = shared_uid;
+  chosen.for_upgrade = for_upgrade;
   if (geteuid() == 0 && !shared_uid) chosen.uids = parse_uids(all["HOLDALL_UIDS"]);
   try {
     chosen.http = net::parse_address(all["HOLDALL_HTTP"].value);

@@ -49,6 +49,16 @@ void print_server(const Json& server, const Terminal& out) {
   line("control", pid("control"));
   line("serve", pid("serve"));
   line("state", server.at("state").string());
+  const Json* upgrade = server.find("upgrade");
+  if (!upgrade) return;
+  std::string at = upgrade->string_or("at", "");
+  if (upgrade->string_or("result", "") == "done") {
+    line("upgraded",
+         fmt::format("{} -> {}   at {}", upgrade->string_or("from", ""), upgrade->string_or("to", ""), at));
+  } else {
+    line("upgrade",
+         out.paint(Colour::red, fmt::format("failed at {}: {}", at, upgrade->string_or("reason", ""))));
+  }
 }
 
 }  // namespace

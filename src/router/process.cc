@@ -31,8 +31,8 @@ constexpr auto kLongestDrain = std::chrono::milliseconds(std::chrono::hours(24 *
 constexpr auto kStopPatience = 5s;
 
 // Before it accepts no more it answers for so long with "this connection is closed", so that who asks all the
-// time is not hung up on in the middle of a request.
-constexpr auto kLeaveTaking = 1s;
+// time is not hung up on in the middle of a request. Then what was accepted last has a moment to say its own.
+constexpr std::chrono::milliseconds kLeaveTaking = 1s, kLastWords = 300ms;
 
 // A websocket or a download on a router that was replaced. Somebody's browser is not cut off for an upgrade,
 // but no process stays for ever.
@@ -102,6 +102,7 @@ void Process::finish_requests(bool takes_leave) {
   control_.reset();
   if (takes_leave) {
     on_all_within(kLeaveTaking, [](Worker& worker, auto done) { worker.end(true, std::move(done)); });
+    on_all_within(kLastWords, [](Worker& worker, auto done) { worker.end(false, std::move(done)); });
   }
   for (auto& [name, socket] : sockets_) retired_.push_back(std::move(socket));
   sockets_.clear();

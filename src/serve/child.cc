@@ -5,12 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <map>
 
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "net/handover.h"
+#include "serve/passing.h"
 
 namespace holdall::serve {
 namespace {
@@ -27,28 +27,49 @@ constexpr std::chrono::milliseconds kFirstDelay = 100ms, kLongestDelay = 5s;
 // parent.
 constexpr auto kPushPatience = 5s;
 
-std::map<std::string, std::string> own_environment() {
+}  // namespace
+
+std::map<std::string, std::string> childs_environment() {
   std::map<std::string, std::string> out;
   for (char** variable = environ; *variable; ++variable) {
     std::string_view text = *variable;
     auto equals = text.find('=');
     if (equals != text.npos) out.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
+  for (const char* own : {"NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}) out.erase(own);
   return out;
 }
 
-}  // namespace
+Child::Child(std::string name, std::vector<std::string> argv, Program program)
+    : name_(std::move(name)), argv_(std::move(argv)), program_(std::move(program)) {}
 
-Child::Child(std::string name, std::vector<std::string> argv)
-    : name_(std::move(name)), argv_(std::move(argv)) {}
+void Child::become(Program program, std::vector<std::string> argv) {
+  program_ = std::move(program);
+  argv_ = std::move(argv);
+}
+
+Json Child::passed() const {
+  Json out = Json::object({{"pid", pid_}});
+  if (socket_) out["socket"] = pass(socket_);
+  return out;
+}
+
+void Child::resume(const Json& passed) {
+  pid_ = static_cast<pid_t>(passed.at("pid").integer());
+  if (pid_ == 0) return;
+  if (const Json* socket = passed.find("socket")) socket_ = take(*socket);
+  started_ = BootClock::now();
+  due_ = Instant::max();
+}
 
 void Child::start() {
   failpoint(fmt::format("serve.{}.start.before", name_).c_str());
   auto [ours, theirs] = net::handover_pair();
   Command command;
   command.program = "/proc/self/exe";
+  if (program_) command.program_fd = program_->get();
   command.argv = argv_;
-  command.environment = own_environment();
+  command.environment = childs_environment();
   command.fds = {
       {STDOUT_FILENO, STDOUT_FILENO}, {STDERR_FILENO, STDERR_FILENO}, {theirs.get(), kChildsSocket}};
   started_ = BootClock::now();

@@ -2,6 +2,8 @@
 
 #include <sys/types.h>
 
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,14 +14,19 @@
 
 namespace holdall::serve {
 
-/// Control or router, as its parent sees it: a process that is to run always, with a socket to it. One that
+/// Control or a router, as its parent sees it: a process that is to run always, with a socket to it. One that
 /// ends is due again at once; one that keeps ending within a second waits longer each time.
 class Child {
  public:
-  /// `name` for people and failpoints: "control".
-  Child(std::string name, std::vector<std::string> argv);
+  using Program = std::shared_ptr<const Fd>;  ///< an open executable; null: this binary
 
-  /// Executes this binary again, with the socket as its descriptor 3. A failure to is logged, and it is due
+  /// `name` for people and failpoints: "control".
+  Child(std::string name, std::vector<std::string> argv, Program program = nullptr);
+
+  /// What `start` executes from now on.
+  void become(Program program, std::vector<std::string> argv);
+
+  /// Executes its program, with the socket as its descriptor 3. A failure to is logged, and it is due
   /// again later.
   void start();
 
@@ -29,6 +36,10 @@ class Child {
 
   /// Sends it a message; false when it is not running, or gone. One that does not read for seconds is killed.
   bool push(const Json& body, const std::vector<int>& fds);
+
+  /// For this process's next image, which `resume`s it: the pid, and the socket passed (passing.h).
+  Json passed() const;
+  void resume(const Json& passed);
 
   void signal(int number) const;
   void hang_up() { socket_.reset(); }
@@ -41,12 +52,16 @@ class Child {
  private:
   void fall_due(Instant ended);
 
-  const std::string name_;
-  const std::vector<std::string> argv_;
+  std::string name_;
+  std::vector<std::string> argv_;
+  Program program_;
   pid_t pid_ = 0;
   Fd socket_;
   Instant started_, due_;
   int quick_ends_ = 0;  ///< in a row
 };
+
+/// This process's environment without what is for it alone.
+std::map<std::string, std::string> childs_environment();
 
 }  // namespace holdall::serve

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "net/socket.h"
+#include "serve/passing.h"
 
 namespace holdall::serve {
 namespace {
@@ -27,7 +28,63 @@ void expect_fds(const net::Handover& request, std::size_t count) {
                                           request.body.at("type").string(), request.fds.size(), count));
 }
 
+// What the manager keeps: a listener by this word, its name and its address, and the table.
+constexpr std::string_view kListen = "listen ";
+constexpr const char* kTable = "table";
+
+std::string manager_name(const std::string& name, const net::Address& address) {
+  return encode_name(fmt::format("{}{} {}", kListen, name, net::text(address)));
+}
+
+// A release may run through as many upgrades and still say what it cost.
+constexpr std::size_t kCounted = 8;
+
 }  // namespace
+
+Kept::Kept(const Systemd& systemd) : systemd_(systemd) {
+  for (Systemd::Kept& one : Systemd::take_kept()) {
+    std::string name = decode_name(one.name);
+    auto blank = name.rfind(' ');
+    if (name == kTable) {
+      table_ = std::move(one.fd);
+    } else if (name.starts_with(kListen) && blank >= kListen.size()) {
+      net::Address address = net::parse_address(name.substr(blank + 1));
+      listeners_[name.substr(kListen.size(), blank - kListen.size())] = {address, std::move(one.fd)};
+    }
+  }
+}
+
+Json Kept::passed() const {
+  Json out =
+      Json::object({{"listeners", Json::array()}, {"outputs", Json::array()}, {"counted", Json::array()}});
+  for (const auto& [name, listener] : listeners_) {
+    out["listeners"].add(Json::object(
+        {{"name", name}, {"address", net::text(listener.address)}, {"socket", pass(listener.socket)}}));
+  }
+  if (table_) out["table"] = pass(table_);
+  for (const auto& [instance, ends] : outputs_) {
+    out["outputs"].add(
+        Json::object({{"instance", instance}, {"out", pass(ends.first)}, {"err", pass(ends.second)}}));
+  }
+  for (const auto& [epoch, memfd] : counted_) {
+    out["counted"].add(Json::object({{"epoch", epoch}, {"memfd", pass(memfd)}}));
+  }
+  return out;
+}
+
+void Kept::resume(const Json& passed) {
+  for (const Json& one : passed.at("listeners").items()) {
+    listeners_[one.at("name").string()] = {net::parse_address(one.at("address").string()),
+                                           take(one.at("socket"))};
+  }
+  if (const Json* table = passed.find("table")) table_ = take(*table);
+  for (const Json& one : passed.at("outputs").items()) {
+    outputs_[one.at("instance").string()] = {take(one.at("out")), take(one.at("err"))};
+  }
+  for (const Json& one : passed.at("counted").items()) {
+    counted_.emplace_back(one.at("epoch").string(), take(one.at("memfd")));
+  }
+}
 
 Message Kept::handle(net::Handover& request, std::vector<Message>& router) {
   const std::string& type = request.body.at("type").string();
@@ -44,7 +101,7 @@ Message Kept::handle(net::Handover& request, std::vector<Message>& router) {
   if (type == "keep_table") {
     expect_fds(request, 1);
     failpoint("serve.table.before");
-    table_ = std::move(request.fds[0]);
+    keep_table(std::move(request.fds[0]));
     failpoint("serve.table.after");
     return {ok()};
   }
@@ -79,8 +136,12 @@ void Kept::bind(const Json& request, std::vector<Message>& router) {
   if (known != listeners_.end() && known->second.address == address) return;
   failpoint("serve.bind.before");
   Listener fresh{address, net::listen(address)};
-  if (known != listeners_.end()) router.push_back(unlisten_message(name));
+  if (known != listeners_.end()) {
+    systemd_.drop(manager_name(name, known->second.address));
+    router.push_back(unlisten_message(name));
+  }
   Listener& listener = listeners_[name] = std::move(fresh);
+  systemd_.keep(manager_name(name, address), listener.socket);
   router.push_back(listen_message(name, listener.socket));
   failpoint("serve.bind.after");
 }
@@ -90,9 +151,31 @@ void Kept::keep_only(const Json& request, std::vector<Message>& router) {
   for (const Json& name : request.at("names").items()) names.insert(name.string());
   std::erase_if(listeners_, [&](const auto& listener) {
     bool closes = !names.contains(listener.first);
-    if (closes) router.push_back(unlisten_message(listener.first));
+    if (closes) {
+      systemd_.drop(manager_name(listener.first, listener.second.address));
+      router.push_back(unlisten_message(listener.first));
+    }
     return closes;
   });
+}
+
+void Kept::keep_table(Fd table) {
+  table_ = std::move(table);
+  systemd_.drop(kTable);
+  systemd_.keep(kTable, table_);
+}
+
+void Kept::keep_counted(const std::string& epoch, Fd memfd) {
+  counted_.emplace_back(epoch, std::move(memfd));
+  if (counted_.size() > kCounted) counted_.pop_front();
+}
+
+std::vector<Message> Kept::counted() const {
+  std::vector<Message> out;
+  for (const auto& [epoch, memfd] : counted_) {
+    out.push_back({Json::object({{"type", "counted"}, {"epoch", epoch}}), {memfd.get()}});
+  }
+  return out;
 }
 
 std::vector<Message> Kept::all() const {

@@ -13,6 +13,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "serve/passing.h"
 
 namespace holdall::serve {
 namespace {
@@ -37,8 +38,11 @@ std::uint64_t number_of(const std::filesystem::path& path) {
 
 }  // namespace
 
-RequestLog::RequestLog(std::filesystem::path directory, std::uint64_t file_bytes)
-    : directory_(std::move(directory)), file_bytes_(file_bytes), pipe_(make_pipe(O_NONBLOCK)) {
+RequestLog::RequestLog(const std::filesystem::path& directory, std::uint64_t file_bytes)
+    : RequestLog(directory, file_bytes, make_pipe(O_NONBLOCK)) {}
+
+RequestLog::RequestLog(std::filesystem::path directory, std::uint64_t file_bytes, Pipe pipe)
+    : directory_(std::move(directory)), file_bytes_(file_bytes), pipe_(std::move(pipe)) {
   // A smaller pipe is a pity and no more.
   fcntl(pipe_.write.get(), F_SETPIPE_SZ, kPipeBytes);
   std::filesystem::create_directories(directory_);
@@ -47,6 +51,12 @@ RequestLog::RequestLog(std::filesystem::path directory, std::uint64_t file_bytes
     next_number_ = std::max(next_number_, number_of(entry.path()) + 1);
   }
 }
+
+Json RequestLog::passed() const {
+  return Json::object({{"read", pass(pipe_.read)}, {"write", pass(pipe_.write)}});
+}
+
+Pipe RequestLog::resume(const Json& passed) { return {take(passed.at("read")), take(passed.at("write"))}; }
 
 void RequestLog::move() {
   for (;;) {

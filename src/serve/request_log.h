@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/time.h"
 
 namespace holdall::serve {
@@ -14,7 +15,11 @@ namespace holdall::serve {
 class RequestLog {
  public:
   /// Makes `directory`. A file is full at `file_bytes`, at the next end of a line.
-  RequestLog(std::filesystem::path directory, std::uint64_t file_bytes);
+  RequestLog(const std::filesystem::path& directory, std::uint64_t file_bytes);
+  /// The same, with the pipe that this process's image before it has `passed`.
+  RequestLog(std::filesystem::path directory, std::uint64_t file_bytes, Pipe pipe);
+  Json passed() const;
+  static Pipe resume(const Json& passed);
 
   const Fd& write_end() const { return pipe_.write; }
   int descriptor() const { return pipe_.read.get(); }  ///< readable: call `move`

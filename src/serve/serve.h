@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/id.h"
+#include "base/json.h"
 #include "base/time.h"
 #include "net/address.h"
 
@@ -21,16 +22,30 @@ namespace holdall::serve {
 /// docs/formats/processes.md has its messages.
 struct ParentOptions {
   std::filesystem::path state, run;
-  std::vector<std::string> control_argv, router_argv;  ///< executed from /proc/self/exe
+  std::vector<std::string> control_argv, router_argv;  ///< executed from this binary
   std::uint64_t request_log_bytes = 64ull << 20;       ///< a file of request lines; the last 4 are kept
+  std::string version = {};                            ///< of this binary, for people
+
+  // An upgrade (docs/upgrade.md). Without `argv` there is none: SIGHUP is nothing.
+  std::vector<std::string> argv = {};  ///< this process's own
+  std::filesystem::path program = {};  ///< where the next version of this binary is put
+  /// What is added to `argv` to ask a binary what it would start: it prints `to_json` of its options.
+  std::vector<std::string> ask_argv = {};
 };
+Json to_json(const ParentOptions& options);
+ParentOptions parse_options(const Json& json);  ///< throws `invalid`; another handover protocol's, too
 
 /// Until SIGTERM or SIGINT (or control's `exit` message): then control gets SIGTERM and 10 s, the router
 /// SIGTERM and 6 s, and 0 comes back. Instances run on. A control that exits with an error before it has
 /// asked anything cannot run here: its code comes back. Throws `busy`, naming the process, if the state
 /// directory has a serve already. Changes the calling process (signals, limits, a subreaper): it must have no
-/// other threads.
+/// other threads. On SIGHUP the binary at `program` takes over: its control and router replace ours, and at
+/// last it is executed in our place, where it is to call `take_over`. If its control or router are not ready
+/// in 10 s, everything goes back to ours. What became of it is in `upgrade.json` of the run directory.
 int parent_main(const ParentOptions& options);
+
+/// If this process is serve's next image: goes on where it was, as `parent_main`, and gives its code.
+std::optional<int> take_over();
 
 /// Control's end of its parent: descriptor 3 of the control process. Thread-safe; every call is one round
 /// trip, and throws `missing` once the parent is gone.

@@ -190,6 +190,23 @@ class Sqlite final : public Database {
 
 }  // namespace
 
+std::optional<std::string> restore_copy(const std::string& path, std::span<const Migration> migrations) {
+  const std::int64_t ours = migrations.back().number;
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  // What its last owner left in the WAL goes into the file, and the WAL goes.
+  const std::int64_t theirs = open_sqlite(path)->version();
+  const std::string copy = fmt::format("{}.before-{}", path, ours + 1);
+  if (theirs <= ours || !std::filesystem::exists(copy)) return std::nullopt;
+  const std::string kept = fmt::format("{}.failed-{}", path, theirs);
+  std::error_code none;
+  for (const char* beside : {"-wal", "-shm"}) std::filesystem::remove(path + beside, none);
+  std::filesystem::remove(kept, none);
+  std::filesystem::create_hard_link(path, kept);
+  std::filesystem::rename(copy, path);
+  fsync_directory(std::filesystem::absolute(path).parent_path());
+  return kept;
+}
+
 std::unique_ptr<Database> open_sqlite(const std::string& path, Access access) {
   // A model may hold what is nobody else's business. SQLite gives the WAL the mode of the file it belongs to.
   if (path != ":memory:") Fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));

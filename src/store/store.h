@@ -80,4 +80,10 @@ enum class Access {
 /// SQLite in WAL mode at `path`, made (for its owner's eyes only) if there is none; ":memory:" for tests.
 std::unique_ptr<Database> open_sqlite(const std::string& path, Access access = Access::exclusive);
 
+/// The way back of an upgrade that failed: if the database at `path`, which nobody has open, has a newer
+/// schema than the last of `migrations`, the copy that was made before it got that takes its place, and the
+/// newer one is kept beside it under the name that is returned. Nothing is done, and returned, if it has no
+/// newer schema or there is no such copy.
+std::optional<std::string> restore_copy(const std::string& path, std::span<const Migration> migrations);
+
 }  // namespace holdall::store
