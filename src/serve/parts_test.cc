@@ -38,6 +38,7 @@ Json ask_parent(ParentLink& parent, const Json& order) {
   if (what == "keep_table") parent.keep_table(sealed_memfd("table", order.at("text").string()));
   if (what == "drop_output") parent.drop_output("i");
   if (what == "exit") parent.exit();
+  if (what == "ready") parent.ready();
   if (what == "keep_output") {
     Pipe out = make_pipe(0), err = make_pipe(0);
     write_all(out.write.get(), "o");
@@ -135,10 +136,23 @@ class Router {
       if (!order) return 0;
       if (order->at("do").string() == "accept") accept_one(order->at("name").string());
       if (order->at("do").string() == "log") write_log(*order);
+      if (order->at("do").string() == "fail") return static_cast<int>(order->at("code").integer());
+      if (order->at("do").string() == "ready") {
+        say_to_serve(Json::object({{"type", "ready"}, {"epoch", std::to_string(getpid())}}));
+      }
+      if (order->at("do").string() == "end") {
+        say_to_serve(Json::object({{"type", "counted"}, {"epoch", std::to_string(getpid())}}),
+                     sealed_memfd("counters", "{}"));
+        return 0;
+      }
     }
   }
 
  private:
+  void say_to_serve(const Json& message, const Fd& fd = {}) const {
+    net::send(parent_, message, fd ? std::vector<int>{fd.get()} : std::vector<int>{}, Deadline::after(10s));
+  }
+
   void take(net::Handover message) {
     std::string type = message.body.at("type").string();
     Json told = message.body;
@@ -174,11 +188,21 @@ class Router {
   std::map<std::string, Fd> listeners_;
 };
 
+/// Serve's next image, and the binary that is asked what it would start: that is in a file.
+int play_serve(const char* answer, bool asked) {
+  if (!asked) return take_over().value_or(1);
+  std::string text = read_file(answer);
+  if (text == "wait") pause();
+  write_all(STDOUT_FILENO, text);
+  return text.empty() ? 3 : 0;
+}
+
 }  // namespace
 }  // namespace holdall::serve
 
 std::optional<int> play_part(int argc, char** argv) {
-  std::string_view part = argc == 3 ? argv[1] : "";
+  std::string_view part = argc >= 3 ? argv[1] : "";
+  if (part == "play-serve") return holdall::serve::play_serve(argv[2], argc == 4);
   if (part == "play-control") return holdall::serve::play_control(argv[2]);
   if (part == "play-stranger") return holdall::serve::play_stranger(argv[2]);
   if (part == "play-router") return holdall::serve::Router(argv[2]).play();

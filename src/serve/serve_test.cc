@@ -19,6 +19,7 @@
 #include "net/handover.h"
 #include "net/socket.h"
 #include "serve/lines_test.h"
+#include "serve/systemd.h"
 
 namespace holdall::serve {
 namespace {
@@ -58,13 +59,13 @@ class Stage {
   Stage() : Stage(64 << 20) {}
   explicit Stage(
       std::uint64_t request_log_bytes, const char* control = "play-control",
-      void (*prepare)(const std::filesystem::path& requests) = [](const auto&) {}) {
+      void (*prepare)(ParentOptions& options) = [](auto&) {}) {
     options_.state = directory_ + "/state";
     options_.run = directory_ + "/run";
     options_.control_argv = {"test-control", control, socket_.path};
     options_.router_argv = {"test-router", "play-router", socket_.path};
     options_.request_log_bytes = request_log_bytes;
-    prepare(requests());
+    prepare(options_);
     start();
   }
   ~Stage() {
@@ -111,6 +112,32 @@ class Stage {
     int status = 0;
     waitpid(std::exchange(pid_, 0), &status, 0);
     return decode_wait_status(status);
+  }
+
+  /// This serve can be upgraded; it is told so before it starts.
+  static Stage upgradable() {
+    return Stage(64 << 20, "play-control", [](ParentOptions& options) {
+      const std::filesystem::path answer = options.state.parent_path() / "answer";
+      options.version = "1";
+      options.argv = {"test-serve", "play-serve", answer};
+      options.ask_argv = {"ask"};
+      options.program = std::filesystem::read_symlink("/proc/self/exe");
+      ParentOptions next = options;
+      next.version = "2";
+      write_file_atomic(answer, to_json(next).print());
+    });
+  }
+  void upgrade() const { kill(pid_, SIGHUP); }
+  /// What the binary that takes over says that it would start.
+  void answer(const std::string& text) const { write_file_atomic(directory_ + "/answer", text); }
+  /// What serve has said of its last upgrade.
+  Json result() const {
+    Deadline deadline = soon();
+    for (;;) {
+      if (auto text = read_file_if_exists(options_.run / "upgrade.json")) return Json::parse(*text);
+      REQUIRE_FALSE(deadline.passed());
+      std::this_thread::yield();
+    }
   }
 
   const ParentOptions& options() const { return options_; }
@@ -286,7 +313,8 @@ TEST_CASE("request lines go to a file, which is rotated at its size between two 
 }
 
 TEST_CASE("a disk that takes no request lines stops nobody") {
-  Stage stage(64 << 20, "play-control", [](const std::filesystem::path& requests) {
+  Stage stage(64 << 20, "play-control", [](ParentOptions& options) {
+    const std::filesystem::path requests = options.state / "requests";
     std::filesystem::create_directories(requests);
     std::filesystem::create_symlink("/dev/full", requests / "current.log");
   });
@@ -327,7 +355,7 @@ TEST_CASE("control's exit message ends everything with code 0") {
   CHECK(stage.end(0) == Exit{});
 }
 
-TEST_CASE("SIGHUP is ignored") {
+TEST_CASE("SIGHUP is nothing to a serve that is not upgraded") {
   Stage stage;
   Part control = stage.next("control");
   kill(stage.pid(), SIGHUP);
@@ -371,6 +399,127 @@ TEST_CASE("processes that lost their parent are reaped") {
   std::filesystem::path entry = "/proc/" + std::to_string(orphan.integer());
   Deadline deadline = soon();
   while (std::filesystem::exists(entry)) REQUIRE_FALSE(deadline.passed());
+}
+
+namespace {
+
+/// An upgrade up to the point at which the new binary's control runs.
+struct Upgrading {
+  Stage stage = Stage::upgradable();
+  Part router = stage.next("router"), control = stage.next("control");
+
+  Upgrading() {
+    control.ask("ready");
+    control.ask(stage.bind());
+    control.ask(Json::object({{"do", "keep_table"}, {"text", "t"}}));
+    control.ask("keep_output");
+    router.lines->say(Json::object({{"do", "ready"}}));
+  }
+  Part replaced_control() {
+    stage.upgrade();
+    CHECK(control.ended());
+    return stage.next("control");
+  }
+};
+
+}  // namespace
+
+TEST_CASE("an upgrade replaces control, then the router, and keeps all that was entrusted to serve") {
+  Upgrading upgrade;
+  Part control = upgrade.replaced_control();
+  CHECK(control.ask("hear_router").integer() == upgrade.router.pid);
+  control.ask("ready");
+  Part router = upgrade.stage.next("router");
+  CHECK(router.told("listen").at("name").string() == "public");
+  CHECK(router.told("table").at("text").string() == "t");
+  CHECK(router.told("begin").at("after").items().at(0) == Json(std::to_string(upgrade.router.pid)));
+  CHECK(control.ask("hear_router").integer() == router.pid);
+  router.lines->say(Json::object({{"do", "ready"}}));
+  upgrade.router.told("retire");
+
+  Json result = upgrade.stage.result();
+  CHECK(result.at("result").string() == "done");
+  CHECK(result.at("from").string() == "1");
+  CHECK(result.at("to").string() == "2");
+  // The next image has the listener, the pipes, the children and their ends.
+  CHECK(control.ask(upgrade.stage.bind()).find("error") == nullptr);
+  CHECK(control.ask("take_output").string() == "oe");
+  upgrade.router.lines->say(Json::object({{"do", "end"}}));
+  CHECK(upgrade.router.ended());
+  kill(control.pid, SIGKILL);
+  Part third = upgrade.stage.next("control");
+  CHECK(third.ask("hear_router").integer() == router.pid);
+  CHECK(upgrade.stage.end(SIGTERM) == Exit{});
+}
+
+TEST_CASE("a binary that does not say what it would start costs nothing") {
+  Upgrading upgrade;
+  for (const char* answer : {"", "{}", R"({"protocol": 2})"}) {
+    CAPTURE(answer);
+    upgrade.stage.answer(answer);
+    std::filesystem::remove(upgrade.stage.options().run / "upgrade.json");
+    upgrade.stage.upgrade();
+    CHECK(upgrade.stage.result().at("result").string() == "failed");
+    CHECK(upgrade.control.ask(upgrade.stage.bind()).find("error") == nullptr);
+  }
+}
+
+TEST_CASE("a new control that ends before it is ready gives way to the old one, under the same router") {
+  Upgrading upgrade;
+  Part fresh = upgrade.replaced_control();
+  fresh.lines->say(fail_with(2));
+  Part old = upgrade.stage.next("control");
+  CHECK(old.ask("hear_router").integer() == upgrade.router.pid);
+  old.ask("ready");
+  Json result = upgrade.stage.result();
+  CHECK(result.at("result").string() == "failed");
+  CHECK(result.at("reason").string() == "its control exited with code 2");
+  CHECK(old.ask(upgrade.stage.bind()).find("error") == nullptr);
+}
+
+TEST_CASE("a new router that ends before it is ready gives way to the old one, and so does its control") {
+  Upgrading upgrade;
+  Part control = upgrade.replaced_control();
+  control.ask("ready");
+  Part router = upgrade.stage.next("router");
+  router.lines->say(fail_with(1));
+  Part old = upgrade.stage.next("control");
+  CHECK(old.ask("hear_router").integer() == upgrade.router.pid);
+  old.ask("ready");
+  CHECK(upgrade.stage.result().at("reason").string() == "its router exited with code 1");
+}
+
+TEST_CASE("an upgrade that is asked for in the middle of another comes after it") {
+  Upgrading upgrade;
+  Part second = upgrade.replaced_control();
+  upgrade.stage.upgrade();
+  second.ask("ready");
+  Part router = upgrade.stage.next("router");
+  router.lines->say(Json::object({{"do", "ready"}}));
+  CHECK(second.ended());
+  Part third = upgrade.stage.next("control");
+  third.ask("ready");
+  Part last = upgrade.stage.next("router");
+  last.lines->say(Json::object({{"do", "ready"}}));
+  CHECK(third.ask(upgrade.stage.bind()).find("error") == nullptr);
+}
+
+TEST_CASE("SIGTERM in the middle of an upgrade ends everything with code 0") {
+  Upgrading upgrade;
+  Part control = upgrade.replaced_control();
+  control.ask("ready");
+  Part router = upgrade.stage.next("router");
+  CHECK(upgrade.stage.end(SIGTERM) == Exit{});
+  CHECK(control.ended());
+  while (!router.ended()) {
+  }
+}
+
+TEST_CASE("what is said to a service manager survives as a name") {
+  for (const char* text : {"listen hello/web:5432 [::]:5432", "100% of it", "", "\x01\xff"}) {
+    CHECK(decode_name(encode_name(text)) == text);
+    CHECK(encode_name(text).find(':') == std::string::npos);
+  }
 }
 
 }  // namespace holdall::serve
