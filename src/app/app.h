@@ -44,10 +44,13 @@ struct Port {
   bool operator==(const Port&) const = default;
 };
 
+/// `restart`, or `deploy.restart_policy`, which wins.
 struct Restart {
   enum Policy : std::uint8_t { unset, no, always, on_failure, unless_stopped };
   Policy policy = unset;
-  int most = 0;  ///< of on-failure:N; 0: no limit
+  int most = 0;                                   ///< of on-failure:N, or max_attempts; 0: no limit
+  std::optional<std::chrono::nanoseconds> delay;  ///< between two tries; nothing: 0, 1, 2, 4 ... 60 s
+  std::chrono::nanoseconds window{0};             ///< who lives this long did not fail to start; 0: 10 s
   bool operator==(const Restart&) const = default;
 };
 
@@ -66,6 +69,26 @@ struct Ready {
   std::optional<std::chrono::nanoseconds>
       later_interval;  ///< after the watch; `interval` if written, else 10 s
   bool operator==(const Ready&) const = default;
+};
+
+inline constexpr std::uint64_t kUnlimited = UINT64_MAX;
+
+/// One limit of setrlimit(2).
+struct Ulimit {
+  std::uint64_t soft = 0, hard = 0;
+  bool operator==(const Ulimit&) const = default;
+};
+
+/// What an instance may use; 0: as much as there is.
+struct Limits {
+  std::uint64_t memory = 0;           ///< bytes
+  std::optional<std::uint64_t> swap;  ///< bytes beside them; nothing: not written
+  std::uint64_t reserved_memory = 0;  ///< bytes
+  std::uint64_t cpu_thousandths = 0;  ///< of one processor
+  std::uint64_t processes = 0;
+  std::map<std::string, Ulimit> ulimits;
+  int oom_score_adj = 0;
+  bool operator==(const Limits&) const = default;
 };
 
 /// The file's `deploy.update_config`, as far as the process engine can honour it.
@@ -113,6 +136,7 @@ struct Service {
   std::vector<std::string> profiles;
   int replicas = 1;
   Update update;
+  Limits limits;
 
   // x-holdall
   std::vector<RouteRule> routes;

@@ -44,6 +44,8 @@ class Values {
       case Form::published: return published(node);
       case Form::secret_files: return secret_files(node);
       case Form::mode: return mode(node);
+      case Form::bytes: return bytes(node);
+      case Form::ulimits: return ulimits(node);
     }
     return false;
   }
@@ -96,6 +98,39 @@ class Values {
     node.kind = Kind::real;
     node.real = value;
     return true;
+  }
+
+  /// Compose prints a count of bytes as a string; of numbers it takes any, of strings no negative one.
+  bool bytes(Node& node) {
+    if (node.is(Kind::integer)) {
+      node = Node::string(std::to_string(node.integer), node.where);
+      return true;
+    }
+    if (!node.is(Kind::string)) return wrong(node, "a number of bytes");
+    auto count = parse_bytes(node.text);
+    if (!count) {
+      return refuse(node, fmt::format("must be a number of bytes, and this is '{}'", node.text), kBytesHint);
+    }
+    node.text = std::to_string(*count);
+    return true;
+  }
+
+  bool ulimits(Node& node) {
+    if (!must_be(node, Kind::mapping)) return false;
+    bool good = true;
+    for (Node::Member& member : node.members) {
+      if (!member.value.is(Kind::mapping)) {
+        good &= integer(member.value);
+        continue;
+      }
+      for (Node::Member& side : member.value.members) {
+        const bool known = side.key == "soft" || side.key == "hard";
+        good &= known ? integer(side.value)
+                      : refuse(side.value, fmt::format("{}: there is no '{}'", member.key, side.key),
+                               "it has soft and hard");
+      }
+    }
+    return good;
   }
 
   bool boolean(Node& node) {

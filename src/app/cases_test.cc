@@ -22,7 +22,7 @@ const std::map<std::string, std::string> kDifferent = {
     {"model-x-ext", "the reference's JSON leaves out x- keys of services, which its YAML keeps"},
 };
 // Of 270. It may only grow: a key that is read no longer refuses its cases.
-constexpr int kEqual = 222;
+constexpr int kEqual = 229;
 
 /// One case's files in memory, under the directory that the expectations name.
 struct World {

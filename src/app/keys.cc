@@ -17,7 +17,11 @@ constexpr std::string_view kContainer =
     "the process engine runs a plain process, with no container around it";
 constexpr std::string_view kNetwork = "instances share the machine's network, where the router connects them";
 constexpr std::string_view kStorage = "nothing but the artefact travels with a release yet";
-constexpr std::string_view kLimits = "limits are not set yet";
+constexpr std::string_view kLimits = "this limit is not set";
+constexpr std::string_view kGroups =
+    "where the machine has control groups that Holdall may write to; plan and status say where it has none";
+constexpr std::string_view kUlimitNote =
+    "as far as the server may raise it; plan and status say where it may not";
 constexpr std::string_view kStore =
     "a secret's value is sealed beside the file, and comes from no store outside";
 constexpr std::string_view kNoImage = "the process engine builds no image";
@@ -95,7 +99,7 @@ constexpr Key kKeys[] = {
     {"services.*.cpu_quota", anything, refused, kLimits, kRemove},
     {"services.*.cpu_rt_period", anything, refused, kLimits, kRemove},
     {"services.*.cpu_rt_runtime", anything, refused, kLimits, kRemove},
-    {"services.*.cpus", anything, refused, kLimits, kRemove},
+    {"services.*.cpus", number, different, kGroups, ""},
     {"services.*.cpuset", anything, refused, kLimits, kRemove},
     {"services.*.cpu_shares", anything, refused, kLimits, kRemove},
     {"services.*.command", command, honoured, "", ""},
@@ -125,8 +129,22 @@ constexpr Key kKeys[] = {
     {"services.*.deploy.update_config.order", text, different, "start-first only", ""},
     {"services.*.deploy.rollback_config", anything, refused,
      "going back is one switch, with no steps to configure", kRemove},
-    {"services.*.deploy.resources", anything, refused, kLimits, kRemove},
-    {"services.*.deploy.restart_policy", anything, refused, kLater, "use restart"},
+    {"services.*.deploy.resources", mapping, honoured, "", ""},
+    {"services.*.deploy.resources.limits", mapping, honoured, "", ""},
+    {"services.*.deploy.resources.limits.cpus", number, different, kGroups, ""},
+    {"services.*.deploy.resources.limits.memory", bytes, different, kGroups, ""},
+    {"services.*.deploy.resources.limits.pids", integer, different, kGroups, ""},
+    {"services.*.deploy.resources.reservations", mapping, honoured, "", ""},
+    {"services.*.deploy.resources.reservations.cpus", number, different,
+     "without effect: there is one server, and nothing to choose", ""},
+    {"services.*.deploy.resources.reservations.memory", bytes, different, kGroups, ""},
+    {"services.*.deploy.resources.reservations.generic_resources", anything, refused, kContainer, kRemove},
+    {"services.*.deploy.resources.reservations.devices", anything, refused, kContainer, kRemove},
+    {"services.*.deploy.restart_policy", mapping, honoured, "", ""},
+    {"services.*.deploy.restart_policy.condition", text, honoured, "", ""},
+    {"services.*.deploy.restart_policy.delay", duration, honoured, "", ""},
+    {"services.*.deploy.restart_policy.max_attempts", integer, honoured, "", ""},
+    {"services.*.deploy.restart_policy.window", duration, honoured, "", ""},
     {"services.*.deploy.placement", anything, refused, "there is one server", kRemove},
     {"services.*.deploy.endpoint_mode", anything, refused, kNetwork, kRemove},
     {"services.*.device_cgroup_rules", anything, refused, kContainer, kRemove},
@@ -169,18 +187,18 @@ constexpr Key kKeys[] = {
     {"services.*.links", anything, refused, kNetwork,
      "use depends_on; another service is reached at <SERVICE>_HOST"},
     {"services.*.logging", anything, refused, "output is always kept: holdall logs", kRemove},
-    {"services.*.mem_limit", anything, refused, kLimits, kRemove},
-    {"services.*.mem_reservation", anything, refused, kLimits, kRemove},
-    {"services.*.memswap_limit", anything, refused, kLimits, kRemove},
+    {"services.*.mem_limit", bytes, different, kGroups, ""},
+    {"services.*.mem_reservation", bytes, different, kGroups, ""},
+    {"services.*.memswap_limit", bytes, different, kGroups, ""},
     {"services.*.mem_swappiness", anything, refused, kLimits, kRemove},
     {"services.*.mac_address", anything, refused, kNetwork, kRemove},
     {"services.*.models", anything, refused, kLater, kRemove},
     {"services.*.network_mode", anything, refused, kNetwork, kRemove},
     {"services.*.networks", anything, refused, kNetwork, kReach},
     {"services.*.oom_kill_disable", anything, refused, kLimits, kRemove},
-    {"services.*.oom_score_adj", anything, refused, kLimits, kRemove},
+    {"services.*.oom_score_adj", integer, different, "set by a server that runs as root alone", ""},
     {"services.*.pid", anything, refused, kContainer, kRemove},
-    {"services.*.pids_limit", anything, refused, kLimits, kRemove},
+    {"services.*.pids_limit", integer, different, kGroups, ""},
     {"services.*.platform", anything, refused, kNoImage, kRemove},
     {"services.*.ports", ports, different,
      "the router listens on the published port and forwards to the ready instances, each of which has its "
@@ -216,7 +234,7 @@ constexpr Key kKeys[] = {
     {"services.*.sysctls", anything, refused, kContainer, kRemove},
     {"services.*.tmpfs", anything, refused, kStorage, kRemove},
     {"services.*.tty", anything, refused, kContainer, kRemove},
-    {"services.*.ulimits", anything, refused, kLimits, kRemove},
+    {"services.*.ulimits", ulimits, different, kUlimitNote, ""},
     {"services.*.use_api_socket", anything, refused, kContainer, kRemove},
     {"services.*.user", anything, refused, "each service gets a user of its own", kRemove},
     {"services.*.userns_mode", anything, refused, kContainer, kRemove},

@@ -36,6 +36,8 @@ enum class Form : std::uint8_t {
   published,     ///< a port or a range, as string or integer
   secret_files,  ///< a list of names and mappings
   mode,          ///< of a file: octal digits, or an integer
+  bytes,         ///< a number, or a string with a unit
+  ulimits,       ///< of names to numbers, or to soft and hard ones
 };
 
 struct Key {

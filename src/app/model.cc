@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "app/limits.h"
 #include "app/order.h"
 #include "app/ports.h"
 #include "app/reader.h"
@@ -87,6 +88,25 @@ void read_restart(const Reader& place, Service& service) {
   }
 }
 
+void read_restart_policy(const Reader& place, Service& service) {
+  if (!place.present()) return;
+  Restart& restart = service.restart;
+  const std::string condition = place["condition"].text().value_or("any");
+  restart = {};
+  if (condition == "none" || condition == "no") {
+    restart.policy = Restart::no;
+  } else if (condition == "on-failure") {
+    restart.policy = Restart::on_failure;
+  } else if (condition == "any" || condition == "always" || condition == "unless-stopped") {
+    restart.policy = Restart::always;
+  } else {
+    place["condition"].fault(fmt::format("'{}' is no condition", condition), "it is none, on-failure or any");
+  }
+  restart.most = static_cast<int>(place["max_attempts"].integer(0, 1'000'000).value_or(0));
+  restart.delay = place["delay"].duration();
+  restart.window = place["window"].duration().value_or(restart.window);
+}
+
 void read_stop_signal(const Reader& place, Service& service) {
   auto text = place.text();
   if (!text) return;
@@ -158,6 +178,8 @@ Service read_service(const std::string& name, const Reader& place,
   service.replicas = static_cast<int>(replicas.value_or(1));
   service.update.monitor = deploy["update_config"]["monitor"].duration().value_or(service.update.monitor);
   read_pre_start(place["pre_start"], service);
+  read_restart_policy(deploy["restart_policy"], service);
+  read_limits_of(place, service);
   read_extension(place["x-holdall"], service);
   return service;
 }

@@ -216,7 +216,7 @@ class Normaliser {
       drop_if(*update, "max_failure_ratio", is_zero);
       for (std::string_view key : {"failure_action", "order"}) drop_if(*update, key, is_nothing);
     }
-    deploy.set("resources", Node::empty(Kind::mapping, deploy.where));
+    if (!deploy.find("resources")) deploy.set("resources", Node::empty(Kind::mapping, deploy.where));
     deploy.set("placement", Node::empty(Kind::mapping, deploy.where));
   }
 

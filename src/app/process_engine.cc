@@ -26,6 +26,13 @@ void check_values(const Service& service, const Reader& place) {
     check.fault("has no test, and there is no image to take one from",
                 "write 'test: [\"CMD\", ...]', or 'disable: true'");
   }
+  // Docker's own least: below it a program does not come so far as to say what is wrong.
+  constexpr std::uint64_t kLeastMemory = 6 << 20;
+  if (service.limits.memory && service.limits.memory < kLeastMemory) {
+    Reader written =
+        place["mem_limit"].present() ? place["mem_limit"] : place["deploy"]["resources"]["limits"]["memory"];
+    written.fault("is less than 6 MiB, in which no program starts", "write at least 6m");
+  }
   Reader grace = place["stop_grace_period"];
   if (grace.is_string() && grace.json()->string().starts_with('-')) grace.fault("must not be negative");
 }

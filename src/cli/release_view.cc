@@ -121,6 +121,9 @@ std::vector<std::string> plan_lines(const Json& plan) {
     if (!list) continue;
     for (const Json& one : list->items()) lines.push_back(labelled(word, one.string()));
   }
+  if (const Json* warnings = plan.find("warnings")) {
+    for (const Json& warning : warnings->items()) lines.push_back(labelled("limits", warning.string()));
+  }
   for (const Json& change : plan.at("changes").items()) {
     if (change.at("kind").string() != "replace") continue;
     for (const Json& why : change.at("why").items()) {

@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/id.h"
+#include "base/json.h"
 #include "base/secret.h"
 #include "base/subprocess.h"
 #include "base/time.h"
@@ -28,6 +29,30 @@ struct SecretFile {
   int mode = 0400;
   bool operator==(const SecretFile&) const = default;
 };
+
+inline constexpr std::uint64_t kUnlimited = UINT64_MAX;
+
+/// One limit of setrlimit(2).
+struct Ulimit {
+  std::string name;  ///< "nofile"
+  std::uint64_t soft = 0, hard = 0;
+  bool operator==(const Ulimit&) const = default;
+};
+
+/// What an instance may use, all its processes together; 0: as much as there is.
+struct Limits {
+  std::uint64_t memory = 0;           ///< bytes
+  std::optional<std::uint64_t> swap;  ///< bytes beside them; nothing: as many again
+  std::uint64_t reserved_memory = 0;  ///< bytes that are taken from others first
+  std::uint64_t cpu_thousandths = 0;  ///< of one processor's time
+  std::uint64_t processes = 0;        ///< and threads
+  std::vector<Ulimit> ulimits;        ///< of each process
+  int oom_score_adj = 0;              ///< -1000 to 1000
+
+  bool operator==(const Limits&) const = default;
+};
+Json to_json(const Limits& limits);
+Limits parse_limits(const Json& json);
 
 /// All that an engine needs to run one instance, every name resolved. A value; it knows no Compose and no
 /// releases, and of secrets their names alone.
@@ -44,6 +69,7 @@ struct Workload {
   std::string working_dir;  ///< absolute, or relative to the artefact; empty: the artefact
   int stop_signal = 15;
   std::chrono::milliseconds stop_grace{10'000};  ///< from the stop signal to SIGKILL of the whole tree
+  Limits limits;
 
   bool operator==(const Workload&) const = default;
 };
@@ -81,6 +107,8 @@ struct Instance {
   std::optional<Instant> executed;  ///< when its program was executed (BOOTTIME)
   std::optional<Exit> exit;
   std::string failure;  ///< it never ran, or nobody knows how it ended: why, in words
+  /// Of an instance that ended: how many of its processes the kernel killed for want of memory.
+  std::uint64_t memory_kills = 0;
 };
 
 /// What somebody wants to run with what an instance has, beside what it runs by itself.
@@ -131,8 +159,8 @@ struct Capabilities {
 
 /// Where instances run. Level-triggered: `apply` says what should be, `observe` what is; every call is
 /// idempotent and may be repeated after a crash. Called from one thread at a time, but for `prepare`, `exec`,
-/// `attend`, `leave`, `once`, `listeners` and `free_port`, which are thread-safe. An engine that does not
-/// answer throws `busy`, naming it and the remedy.
+/// `attend`, `leave`, `once`, `listeners`, `unenforced` and `free_port`, which are thread-safe. An engine
+/// that does not answer throws `busy`, naming it and the remedy.
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -183,6 +211,10 @@ class Engine {
 
   /// The TCP sockets on which processes of the instance listen now.
   virtual std::vector<Listener> listeners(const InstanceId& id) const = 0;
+
+  /// What of these limits would not hold on this machine, each in words with the reason; empty: all hold.
+  /// Thread-safe.
+  virtual std::vector<std::string> unenforced(const Limits& limits) const = 0;
 
   /// A port for a new member's $PORT. Not in `taken`, and nobody listens on it.
   virtual std::uint16_t free_port(const std::vector<std::uint16_t>& taken) = 0;

@@ -28,6 +28,8 @@ class FakeEngine final : public Engine {
   bool starts_run = true;
   /// Whether a stopped instance vanishes at once; else it is `stopping` until `vanish`.
   bool stops_vanish = true;
+  /// Whether the machine has control groups of memory.
+  bool limits_memory = true;
   /// When set, the next member fails to start with these words.
   std::string next_start_fails;
   /// What `exec` answers; exit 0 when unset. Called without the lock.
@@ -71,6 +73,14 @@ class FakeEngine final : public Engine {
     std::lock_guard lock(mutex_);
     instances_[id] = Instance{.id = id, .group = group, .slot = 1, .state = State::running, .address = {}};
     poke(event_);
+  }
+  /// As the kernel does when its memory is used up.
+  void kill_for_memory(const InstanceId& id) {
+    change(id, [](Instance& instance) {
+      instance.state = State::exited;
+      instance.exit = Exit{.signal = 9};
+      instance.memory_kills = 1;
+    });
   }
   void set_listeners(const InstanceId& id, std::vector<Listener> listeners) {
     std::lock_guard lock(mutex_);
@@ -201,6 +211,11 @@ class FakeEngine final : public Engine {
     }
     auto found = listeners_.find(id);
     return found == listeners_.end() ? std::vector<Listener>() : found->second;
+  }
+
+  std::vector<std::string> unenforced(const Limits& limits) const override {
+    return limits.memory && !limits_memory ? std::vector<std::string>{"the memory limit is not enforced"}
+                                           : std::vector<std::string>();
   }
 
   std::uint16_t free_port(const std::vector<std::uint16_t>& taken) override {

@@ -10,11 +10,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "engine/cgroups.h"
 #include "engine/launch.h"
 #include "engine/processes.h"
 #include "engine/secrets.h"
@@ -68,6 +71,7 @@ std::unique_ptr<ProcessInstance> ProcessInstance::adopt(const Surroundings& surr
   bool locked = dir.is_locked();
   std::optional<Record> record = dir.record();
   if (!record || (!locked && !dir.ending() && !dir.tree())) {
+    if (record) remove_groups(record->groups);
     dir.remove();
     return nullptr;
   }
@@ -120,6 +124,10 @@ void ProcessInstance::start_shim() {
   Fd directory = open_directory(dir_.path()), logs = open_directory(record_.logs);
   connect();
   Fd secrets = open_secrets(record_, surroundings_.secrets, true);
+  failpoint("engine.start.groups.before");
+  make_groups(record_.groups, record_.limits);
+  failpoint("engine.start.groups.after");
+
   failpoint("engine.start.spawn.before");
   Launched launched =
       launch(surroundings_.shim, record_, {lock, listener, directory, logs, out, err, secrets});
@@ -216,6 +224,7 @@ void ProcessInstance::take_ending() {
   auto ending = dir_.ending();
   if (!ending) return;
   ending_ = *ending;
+  ending_.memory_kills = memory_kills(record_.groups);
   executed_ = ending_.executed;
   phase_ = ended_;
 }
@@ -225,15 +234,15 @@ void ProcessInstance::finish_lost() {
   if (record_.boot_id != boot_id()) {
     ending_.failure = "the machine restarted";
   } else {
-    if (tree_) {
-      std::vector<pid_t> left = processes_of(*tree_);
-      // The kernel kills a namespace whose init is dead; elsewhere it is for us to do.
-      if (tree_->kind == Tree::session) {
-        for (pid_t pid : left) kill(pid, SIGKILL);
-      }
-      if (!left.empty()) return;
+    std::vector<pid_t> left = processes_in(record_.groups);
+    if (tree_) std::ranges::copy(processes_of(*tree_), std::back_inserter(left));
+    // The kernel kills a namespace whose init is dead; elsewhere it is for us to do.
+    if (!tree_ || tree_->kind == Tree::session) {
+      for (pid_t pid : left) kill(pid, SIGKILL);
     }
+    if (!left.empty()) return;
     ending_.failure = "its shim was killed";
+    ending_.memory_kills = memory_kills(record_.groups);
   }
   ending_.executed = executed_;
   phase_ = ended_;
@@ -260,6 +269,15 @@ void ProcessInstance::drain() const {
   }
 }
 
+bool ProcessInstance::clear_groups() {
+  groups_left_ = !remove_groups(record_.groups);
+  // A health command, say, that has left the tree.
+  if (groups_left_) {
+    for (pid_t pid : processes_in(record_.groups)) kill(pid, SIGKILL);
+  }
+  return !groups_left_;
+}
+
 void ProcessInstance::remove() {
   failpoint("engine.cleanup.before");
   dir_.remove();
@@ -267,7 +285,9 @@ void ProcessInstance::remove() {
   failpoint("engine.cleanup.after");
 }
 
-bool ProcessInstance::needs_time() const { return phase_ == lost_ || (shim_lives_ && !pidfd_ && !link_); }
+bool ProcessInstance::needs_time() const {
+  return phase_ == lost_ || groups_left_ || (shim_lives_ && !pidfd_ && !link_);
+}
 
 Instance ProcessInstance::observed() const {
   Instance instance{.id = record_.id, .group = record_.group, .slot = record_.slot};
@@ -277,6 +297,7 @@ Instance ProcessInstance::observed() const {
     instance.state = State::exited;
     instance.exit = ending_.exit;
     instance.failure = ending_.failure;
+    instance.memory_kills = ending_.memory_kills;
   } else if (stopping_) {
     instance.state = State::stopping;
   } else {

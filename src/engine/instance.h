@@ -60,7 +60,9 @@ class ProcessInstance {
   void stop();
   /// Takes in what has happened since, without waiting.
   void advance();
-  /// Its directory and its kept pipes; its output stays. Only once it is gone.
+  /// Its control groups; false while there is a process in one, which is killed. Only once it is gone.
+  bool clear_groups();
+  /// Its directory and its kept pipes; its output stays. Only once it is gone and its groups are cleared.
   void remove();
 
   const Record& record() const { return record_; }
@@ -100,6 +102,7 @@ class ProcessInstance {
   Phase phase_ = waiting_;
   bool stopping_ = false;
   bool shim_lives_ = false;  ///< or is being born
+  bool groups_left_ = false;
   std::optional<ShimLink> link_;
   Watched link_watch_, pidfd_;
   std::optional<Tree> tree_;

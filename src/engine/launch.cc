@@ -15,6 +15,8 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "engine/cgroups.h"
+#include "engine/limits.h"
 #include "engine/shim/descriptors.h"
 #include "engine/strings.h"
 
@@ -26,7 +28,14 @@ extern const std::size_t shim_binary_size;
 namespace holdall::engine {
 namespace {
 
-Fd specification(const Record& record, const std::vector<std::string>& argv) {
+/// What a shim is given that ends with this.
+struct Given {
+  Fd specification;
+  std::vector<Fd> groups;
+};
+
+/// Gives the command what every word of the shim begins with: which program to run, and in which groups.
+Given give(Command& command, const Record& record, const std::vector<std::string>& argv) {
   std::vector<std::string> environment;
   for (const auto& [name, value] : record.environment)
     environment.push_back(fmt::format("{}={}", name, value));
@@ -43,7 +52,12 @@ Fd specification(const Record& record, const std::vector<std::string>& argv) {
   strings.add(record.core_bytes);
   strings.add_all(argv);
   strings.add_all(environment);
-  return sealed_memfd("shim-specification", strings.bytes());
+  add_limits(record.limits, record.groups.size(), strings);
+  Given given{sealed_memfd("shim-specification", strings.bytes()), open_groups(record.groups)};
+  command.fds.emplace_back(given.specification.get(), kSpecFd);
+  int number = kGroupsFd;
+  for (const Fd& group : given.groups) command.fds.emplace_back(group.get(), number++);
+  return given;
 }
 
 std::map<std::string, std::string> shim_environment() {
@@ -87,11 +101,12 @@ Command shim_command(const std::filesystem::path& program, const char* word, con
 /// The shim's part is in engine/shim/attend.h.
 class Attended final : public Process {
  public:
-  Attended(Launched process, std::filesystem::path directory)
-      : process_(std::move(process)), directory_(std::move(directory)) {}
+  Attended(Launched process, std::filesystem::path directory, std::vector<std::string> groups)
+      : process_(std::move(process)), directory_(std::move(directory)), groups_(std::move(groups)) {}
   ~Attended() override {
     end();
     exit_code();
+    remove_groups(groups_);
     std::error_code none;
     if (!directory_.empty()) std::filesystem::remove_all(directory_, none);
   }
@@ -117,6 +132,7 @@ class Attended final : public Process {
 
   const Launched process_;
   const std::filesystem::path directory_;
+  const std::vector<std::string> groups_;  ///< that are its own
   std::optional<int> code_;
 };
 
@@ -139,12 +155,10 @@ std::filesystem::path install_shim(const std::filesystem::path& bin) {
 }
 
 Launched launch(const std::filesystem::path& shim, const Record& record, const ShimResources& resources) {
-  Fd spec = specification(record, record.command);
   Command command{
       .argv = {shim, "run", fmt::format("{}.{}", record.service, record.slot), record.id.value},
       .environment = shim_environment(),
-      .fds = {{spec.get(), kSpecFd},
-              {resources.lock.get(), kLockFd},
+      .fds = {{resources.lock.get(), kLockFd},
               {resources.listener.get(), kListenerFd},
               {resources.directory.get(), kDirectoryFd},
               {resources.logs.get(), kLogsFd},
@@ -154,37 +168,38 @@ Launched launch(const std::filesystem::path& shim, const Record& record, const S
               {resources.err.write.get(), kErrWriteFd},
               {resources.secrets.get(), kSecretsFd}},
   };
+  const Given given = give(command, record, record.command);
   return spawn_apart(std::move(command));
 }
 
 Output enter(const std::filesystem::path& shim_program, const Record& record, const Fd* shim,
              const Fd& secrets, const std::vector<std::string>& argv, Deadline deadline) {
   if (argv.empty()) throw Error(Error::invalid, "a command needs an argv");
-  Fd spec = specification(record, argv);
   Command command{
       .argv = {shim_program, "enter", fmt::format("{}.{}", record.service, record.slot), record.id.value},
-      .fds = {{spec.get(), kSpecFd}, {secrets.get(), kSecretsFd}},
+      .fds = {{secrets.get(), kSecretsFd}},
       .die_with_parent = true,
   };
+  const Given given = give(command, record, argv);
   if (shim) command.fds.emplace_back(shim->get(), kTargetFd);
   return run(command, deadline);
 }
 
 std::unique_ptr<Process> attend(const std::filesystem::path& shim_program, const Record& record,
                                 const Fd* shim, const Fd& secrets, const Stdio& stdio) {
-  Fd spec = specification(record, record.command);
   Command command = shim_command(shim_program, "attach", record);
-  command.fds = {{spec.get(), kSpecFd}, {secrets.get(), kSecretsFd}};
+  const Given given = give(command, record, record.command);
+  command.fds.emplace_back(secrets.get(), kSecretsFd);
   if (shim) command.fds.emplace_back(shim->get(), kTargetFd);
   add(command, stdio);
-  return std::make_unique<Attended>(spawn_watched(command), "");
+  return std::make_unique<Attended>(spawn_watched(command), "", std::vector<std::string>());
 }
 
 void leave(const std::filesystem::path& shim_program, const Record& record, const Fd& shim,
            const Fd& secrets) {
-  Fd spec = specification(record, record.command);
   Command command = shim_command(shim_program, "leave", record);
-  command.fds = {{spec.get(), kSpecFd}, {secrets.get(), kSecretsFd}, {shim.get(), kTargetFd}};
+  const Given given = give(command, record, record.command);
+  command.fds.insert(command.fds.end(), {{secrets.get(), kSecretsFd}, {shim.get(), kTargetFd}});
   Output output = run(command, Deadline::never());
   if (!output.exit.ok()) {
     while (output.err.ends_with('\n')) output.err.pop_back();
@@ -198,11 +213,12 @@ std::unique_ptr<Process> once(const std::filesystem::path& shim_program, const R
   std::filesystem::permissions(directory, std::filesystem::perms::owner_all);
   Fd place(
       checked(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open " + directory.string()));
-  Fd spec = specification(record, record.command);
+  make_groups(record.groups, record.limits);
   Command command = shim_command(shim_program, "once", record);
-  command.fds = {{spec.get(), kSpecFd}, {secrets.get(), kSecretsFd}, {place.get(), kDirectoryFd}};
+  const Given given = give(command, record, record.command);
+  command.fds.insert(command.fds.end(), {{secrets.get(), kSecretsFd}, {place.get(), kDirectoryFd}});
   add(command, stdio);
-  return std::make_unique<Attended>(spawn_apart(std::move(command)), directory);
+  return std::make_unique<Attended>(spawn_apart(std::move(command)), directory, record.groups);
 }
 
 }  // namespace holdall::engine

@@ -17,11 +17,13 @@
 #include "base/guarded.h"
 #include "base/log.h"
 #include "engine/artefacts.h"
+#include "engine/cgroups.h"
 #include "engine/cover.h"
 #include "engine/engine.h"
 #include "engine/environment.h"
 #include "engine/instance.h"
 #include "engine/launch.h"
+#include "engine/limits.h"
 #include "engine/processes.h"
 #include "engine/record.h"
 #include "engine/secrets.h"
@@ -74,6 +76,9 @@ class ProcessEngine final : public Engine {
   std::unique_ptr<Process> once(const Copy& copy, const Workload& workload, const Program& program,
                                 const Stdio& stdio) override;
   std::vector<Listener> listeners(const InstanceId& id) const override;
+  std::vector<std::string> unenforced(const Limits& limits) const override {
+    return engine::unenforced(limits, groups_);
+  }
   std::uint16_t free_port(const std::vector<std::uint16_t>& taken) override;
 
  private:
@@ -96,6 +101,7 @@ class ProcessEngine final : public Engine {
 
   ProcessEngineOptions options_;
   const Clock& clock_;
+  const ControlGroups groups_;
   Artefacts artefacts_;
   Fd epoll_, timer_, news_;
   Surroundings surroundings_;
@@ -240,6 +246,8 @@ Record ProcessEngine::record_of(const GroupId& group, const Workload& workload, 
       .core_bytes = *options_.core_bytes,
       .stop_signal = workload.stop_signal,
       .stop_grace = workload.stop_grace,
+      .limits = workload.limits,
+      .groups = groups_.of(member.id, workload.limits),
       .logs =
           logs::instance_dir(options_.state / "logs", workload.app, workload.service, member.slot, member.id),
       .boot_id = boot_id(),
@@ -273,7 +281,7 @@ void ProcessEngine::settle() {
   std::set<std::string> apps;
   for (auto row = rows_.begin(); row != rows_.end();) {
     ProcessInstance& instance = *row->second.instance;
-    bool over = !row->second.wanted && (instance.gone() || instance.waiting());
+    bool over = !row->second.wanted && (instance.gone() || instance.waiting()) && instance.clear_groups();
     if (over) {
       apps.insert(instance.record().app);
       logs::retain(instance.record().logs, kKeptLogBytes);

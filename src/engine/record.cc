@@ -59,6 +59,8 @@ Json to_json(const Record& record) {
   for (const SecretFile& file : record.secret_files)
     files.add(Json::object({{"name", file.name}, {"target", file.target}, {"mode", file.mode}}));
   for (const std::string& argument : record.command) command.add(argument);
+  Json groups = Json::array();
+  for (const std::string& group : record.groups) groups.add(group);
   return Json::object({{"version", 1},
                        {"id", record.id.value},
                        {"group", record.group.value},
@@ -79,6 +81,8 @@ Json to_json(const Record& record) {
                        {"core_bytes", record.core_bytes},
                        {"stop_signal", record.stop_signal},
                        {"stop_grace_ms", static_cast<std::int64_t>(record.stop_grace.count())},
+                       {"limits", to_json(record.limits)},
+                       {"control_groups", std::move(groups)},
                        {"logs", record.logs},
                        {"boot_id", record.boot_id}});
 }
@@ -109,6 +113,11 @@ Record parse_record(const Json& json) {
   record.core_bytes = static_cast<std::uint64_t>(json.at("core_bytes").integer());
   record.stop_signal = static_cast<int>(json.at("stop_signal").integer());
   record.stop_grace = std::chrono::milliseconds(json.at("stop_grace_ms").integer());
+  // Instances that were started before there were limits have none.
+  if (const Json* limits = json.find("limits")) record.limits = parse_limits(*limits);
+  if (const Json* groups = json.find("control_groups")) {
+    for (const Json& group : groups->items()) record.groups.push_back(group.string());
+  }
   record.logs = json.at("logs").string();
   record.boot_id = json.at("boot_id").string();
   return record;

@@ -37,8 +37,10 @@ struct Record {
   std::uint64_t open_files = 0, core_bytes = 0;  ///< soft limits
   int stop_signal = 15;
   std::chrono::milliseconds stop_grace{0};
-  std::string logs;     ///< directory of its segments
-  std::string boot_id;  ///< of the boot in which it was started
+  Limits limits;
+  std::vector<std::string> groups;  ///< its control groups (engine/cgroups.h)
+  std::string logs;                 ///< directory of its segments
+  std::string boot_id;              ///< of the boot in which it was started
 
   bool operator==(const Record&) const = default;
 };
@@ -54,6 +56,7 @@ struct Ending {
   std::optional<Exit> exit;
   std::string failure;
   std::optional<Instant> executed;
+  std::uint64_t memory_kills = 0;  ///< as the control groups say, not the file
 
   bool operator==(const Ending&) const = default;
 };

@@ -11,6 +11,7 @@
 #include "net/socket.h"
 #include "release/plan.h"
 #include "release/report.h"
+#include "release/resolve.h"
 #include "release/secrets.h"
 #include "release/uids.h"
 
@@ -151,6 +152,7 @@ std::optional<Admitted> admit(const Context& context, const Wish& wish) {
     const std::optional<Serving> serving = serving_of(t, known_app);
     Plan plan = make_plan(serving, request, app, known_app ? known_app->next_number : 1,
                           changed_since(serving, secrets, app.name, context.options));
+    plan.warnings = unenforced_limits(context.engine, app);
     if (plan.nothing_changed() && !wish.rollback_of) return;
     if (wish.rollback_of) plan.not_undone = not_undone(t, *known_app, *wish.rollback_of);
 
@@ -188,7 +190,10 @@ Plan plan_of(const Context& context, const Request& request) {
     serving = serving_of(t, known);
     if (known) number = known->next_number;
   });
-  return make_plan(serving, request, app, number, changed_since(serving, secrets, app.name, context.options));
+  Plan plan =
+      make_plan(serving, request, app, number, changed_since(serving, secrets, app.name, context.options));
+  plan.warnings = unenforced_limits(context.engine, app);
+  return plan;
 }
 
 }  // namespace holdall::release

@@ -95,6 +95,7 @@ struct Plan {
   std::map<std::string, std::vector<std::string>> secrets;  ///< name -> the services that see it; all open
   std::vector<std::string> commands;    ///< "web: flask db upgrade": what is run before anything starts
   std::vector<std::string> not_undone;  ///< of a rollback: "v3 web: flask db upgrade"
+  std::vector<std::string> warnings;    ///< "web: the memory limit is not enforced: ..."
   bool nothing_changed() const;
 };
 Json to_json(const Plan& plan);

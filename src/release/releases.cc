@@ -11,6 +11,7 @@
 #include "release/publisher.h"
 #include "release/release.h"
 #include "release/report.h"
+#include "release/resolve.h"
 #include "release/rollout.h"
 #include "release/rows.h"
 #include "release/teardown.h"
@@ -207,7 +208,9 @@ AppStatus Releases::status(const std::string& app) const {
     found.name = app;
     if (row->serving) {
       const Row serving = must_find(t, app, *row->serving);
-      found.urls = urls(served_of(t, serving), impl_->options.http);
+      const Served served = served_of(t, serving);
+      found.urls = urls(served, impl_->options.http);
+      found.problems = unenforced_limits(impl_->context.engine, served.app);
       found.serving = shown(serving.release);
     }
     if (const auto moving = moving_number(t, app)) found.moving = shown(must_find(t, app, *moving).release);

@@ -40,17 +40,43 @@ supervise::Gate gate_of(const app::Service& service) {
 
 supervise::RestartPolicy restart_of(const app::Service& service, bool development) {
   using Kind = supervise::RestartPolicy::Kind;
+  supervise::RestartPolicy policy;
+  policy.most = service.restart.most;
+  policy.delay = service.restart.delay;
+  if (service.restart.window.count() > 0) policy.window = service.restart.window;
   switch (service.restart.policy) {
-    case app::Restart::no: return {Kind::no, 0};
+    case app::Restart::no: policy.kind = Kind::no; break;
     case app::Restart::always:
-    case app::Restart::unless_stopped: return {Kind::always, 0};
-    case app::Restart::on_failure: return {Kind::on_failure, service.restart.most};
-    case app::Restart::unset: break;
+    case app::Restart::unless_stopped: policy.kind = Kind::always; break;
+    case app::Restart::on_failure: policy.kind = Kind::on_failure; break;
+    case app::Restart::unset: policy.kind = development ? Kind::no : Kind::on_failure; break;
   }
-  return {development ? Kind::no : Kind::on_failure, 0};
+  return policy;
+}
+
+engine::Limits limits_of(const app::Limits& limits) {
+  engine::Limits resolved{.memory = limits.memory,
+                          .swap = limits.swap,
+                          .reserved_memory = limits.reserved_memory,
+                          .cpu_thousandths = limits.cpu_thousandths,
+                          .processes = limits.processes,
+                          .ulimits = {},
+                          .oom_score_adj = limits.oom_score_adj};
+  for (const auto& [name, ulimit] : limits.ulimits)
+    resolved.ulimits.push_back({name, ulimit.soft, ulimit.hard});
+  return resolved;
 }
 
 }  // namespace
+
+std::vector<std::string> unenforced_limits(const engine::Engine& engine, const app::App& app) {
+  std::vector<std::string> all;
+  for (const std::string& name : app.service_order) {
+    for (const std::string& limit : engine.unenforced(limits_of(app.services.at(name).limits)))
+      all.push_back(fmt::format("{}: {}", name, limit));
+  }
+  return all;
+}
 
 std::string variable_stem(const std::string& service) {
   std::string stem = service;
@@ -87,6 +113,7 @@ supervise::Group resolve(const app::App& app, const app::Service& service, const
   for (const app::SecretFile& file : service.secrets)
     workload.secret_files.push_back({file.name, file.target, file.mode});
   workload.uid = release.uid;
+  workload.limits = limits_of(service.limits);
   auto& environment = workload.environment;
   environment.try_emplace("HOLDALL_ENV", release.environment);
   environment.try_emplace("HOLDALL_RELEASE", version(release.number));

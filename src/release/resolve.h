@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "app/app.h"
 #include "base/id.h"
+#include "engine/engine.h"
 #include "supervise/supervise.h"
 
 namespace holdall::release {
@@ -28,6 +30,9 @@ supervise::Group resolve(const app::App& app, const app::Service& service, const
 /// `web.release`, that is never started again.
 supervise::Group resolve_command(const app::App& app, const app::Service& service, std::size_t which,
                                  const Digest& artefact, const ResolveFor& release);
+
+/// Which limits of which services this server's machine does not enforce, for people.
+std::vector<std::string> unenforced_limits(const engine::Engine& engine, const app::App& app);
 
 /// "cache-db" -> "CACHE_DB".
 std::string variable_stem(const std::string& service);

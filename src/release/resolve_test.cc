@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include "base/fake.h"
+#include "engine/fake.h"
+
 using namespace holdall;
 using namespace holdall::release;
 
@@ -86,4 +89,21 @@ TEST_CASE("a disabled healthcheck gates nothing") {
   app::Service service = web();
   service.healthcheck = app::Healthcheck{};
   CHECK(resolved(service).gate.kind == supervise::Gate::Kind::running);
+}
+
+TEST_CASE("limits are the engine's as the file has them, and those that do not hold are named by service") {
+  app::Service service = web();
+  service.limits.memory = 64 << 20;
+  service.limits.cpu_thousandths = 250;
+  service.limits.ulimits = {{"nofile", {1024, 4096}}};
+  const engine::Limits limits = resolved(service).workload.limits;
+  CHECK(limits.memory == 64 << 20);
+  CHECK(limits.cpu_thousandths == 250);
+  CHECK(limits.ulimits == std::vector<engine::Ulimit>{{"nofile", 1024, 4096}});
+  FakeClock clock;
+  engine::FakeEngine machine{clock};
+  CHECK(unenforced_limits(machine, app_of(service)).empty());
+  machine.limits_memory = false;
+  CHECK(unenforced_limits(machine, app_of(service)) ==
+        std::vector<std::string>{"web: the memory limit is not enforced"});
 }

@@ -40,7 +40,8 @@ Json to_json(const Plan& plan) {
                        {"ports", strings(plan.ports)},
                        {"secrets", std::move(secrets)},
                        {"commands", strings(plan.commands)},
-                       {"not_undone", strings(plan.not_undone)}});
+                       {"not_undone", strings(plan.not_undone)},
+                       {"warnings", strings(plan.warnings)}});
 }
 
 Json to_json(const Release& release) {

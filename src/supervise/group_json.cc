@@ -58,7 +58,8 @@ Json to_json(const engine::Workload& workload) {
                        {"uid", workload.uid},
                        {"working_dir", workload.working_dir},
                        {"stop_signal", workload.stop_signal},
-                       {"stop_grace_ms", workload.stop_grace.count()}});
+                       {"stop_grace_ms", workload.stop_grace.count()},
+                       {"limits", engine::to_json(workload.limits)}});
 }
 
 engine::Workload parse_workload(const Json& json) {
@@ -79,6 +80,7 @@ engine::Workload parse_workload(const Json& json) {
   workload.working_dir = json.at("working_dir").string();
   workload.stop_signal = static_cast<int>(json.at("stop_signal").integer());
   workload.stop_grace = std::chrono::milliseconds(json.at("stop_grace_ms").integer());
+  if (const Json* limits = json.find("limits")) workload.limits = engine::parse_limits(*limits);
   return workload;
 }
 
@@ -112,6 +114,24 @@ Gate parse_gate(const Json& json) {
   return gate;
 }
 
+Json to_json(const RestartPolicy& policy) {
+  Json json = Json::object({{"kind", name_in(kRestartKinds, policy.kind)},
+                            {"most", policy.most},
+                            {"window_ns", policy.window.count()}});
+  if (policy.delay) json["delay_ns"] = policy.delay->count();
+  return json;
+}
+
+// What groups of an older Holdall do not say has its default.
+RestartPolicy parse_restart(const Json& json) {
+  RestartPolicy policy;
+  policy.kind = parse<RestartPolicy::Kind>(kRestartKinds, json.at("kind"));
+  policy.most = static_cast<int>(json.at("most").integer());
+  policy.window = std::chrono::nanoseconds(json.integer_or("window_ns", policy.window.count()));
+  if (json.find("delay_ns")) policy.delay = span(json, "delay_ns");
+  return policy;
+}
+
 }  // namespace
 
 Json to_json(const Group& group) {
@@ -120,8 +140,7 @@ Json to_json(const Group& group) {
                        {"replicas", group.replicas},
                        {"has_port", group.has_port},
                        {"gate", to_json(group.gate)},
-                       {"restart", Json::object({{"kind", name_in(kRestartKinds, group.restart.kind)},
-                                                 {"most", group.restart.most}})}});
+                       {"restart", to_json(group.restart)}});
 }
 
 Group parse_group(const Json& json) {
@@ -131,8 +150,7 @@ Group parse_group(const Json& json) {
   group.replicas = static_cast<int>(json.at("replicas").integer());
   group.has_port = json.at("has_port").boolean();
   group.gate = parse_gate(json.at("gate"));
-  group.restart.kind = parse<RestartPolicy::Kind>(kRestartKinds, json.at("restart").at("kind"));
-  group.restart.most = static_cast<int>(json.at("restart").at("most").integer());
+  group.restart = parse_restart(json.at("restart"));
   return group;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "supervise/reasons.h"
 #include "supervise/restart.h"
 #include "supervise/status.h"
 
@@ -261,13 +262,7 @@ Try Reconciler::ended(const Supervised& in, const Slot& slot, Instant now) const
   end.since = now;
   end.exit.reset();
   if (seen) end.exit = seen->exit;
-  if (!seen) {
-    end.reason = slot.row.this_boot ? "vanished: nobody knows how it ended" : "the machine was restarted";
-  } else if (!seen->failure.empty() || !seen->exit) {
-    end.reason = seen->failure.empty() ? "nobody knows how it ended" : seen->failure;
-  } else {
-    end.reason = fmt::format("{}, {} after start", text(*seen->exit), text(now - began));
-  }
+  end.reason = reason_of_end(in.group, slot.row, seen, now);
   const bool ran = !seen || seen->executed;
   AfterEnd after = after_end(in.group.restart, {.exit = end.exit,
                                                 .lost = ran && !end.exit,

@@ -451,3 +451,17 @@ TEST_CASE("a database that refuses keeps everything as it is, until it no longer
   CHECK(w.id() != crashed);
   CHECK(w.engine.live().size() == 1);
 }
+
+TEST_CASE("a kill for want of memory is told with the limit") {
+  World w;
+  Group group = web();
+  group.workload.limits.memory = 512 << 20;
+  w.control->want(group);
+  w.turn();
+  w.clock.advance(1400ms);
+  w.prober.silent = true;
+  w.engine.kill_for_memory(w.id());
+  w.turn();
+  CHECK(w.only().restarts == 1);
+  CHECK(w.only().reason == "killed by the kernel: over its 512 MiB limit, 1.4 s after start");
+}

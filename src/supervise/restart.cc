@@ -7,9 +7,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Whoever lived this long was no crash loop: the next try starts at once.
-constexpr auto kLongEnough = 10s;
-
 constexpr auto kLongestDelay = 60s;
 
 // What is taken away is replaced at once; what is taken away as fast as it starts, once a second.
@@ -25,7 +22,7 @@ std::chrono::nanoseconds delay_after(int streak) {
 bool starts_again(const RestartPolicy& policy, const std::optional<Exit>& exit, int restarts) {
   switch (policy.kind) {
     case RestartPolicy::no: return false;
-    case RestartPolicy::always: return true;
+    case RestartPolicy::always: return policy.most == 0 || restarts < policy.most;
     case RestartPolicy::on_failure:
       return !(exit && exit->ok()) && (policy.most == 0 || restarts < policy.most);
   }
@@ -35,7 +32,8 @@ bool starts_again(const RestartPolicy& policy, const std::optional<Exit>& exit, 
 }  // namespace
 
 AfterEnd after_end(const RestartPolicy& policy, const End& end) {
-  const int streak = end.alive >= kLongEnough ? 0 : end.streak;
+  // Whoever lived long enough was no crash loop: the next try starts at once.
+  const int streak = end.alive >= policy.window ? 0 : end.streak;
   if (!starts_again(policy, end.exit, end.restarts)) {
     return {end.exit && end.exit->ok() ? Health::completed : Health::failed, 0s, streak};
   }
@@ -43,7 +41,7 @@ AfterEnd after_end(const RestartPolicy& policy, const End& end) {
     const bool at_once = end.restarts == 0 || end.alive >= kLostTooSoon;
     return {Health::waiting, at_once ? 0s : kLostTooSoon, streak};
   }
-  return {Health::waiting, delay_after(streak), streak + 1};
+  return {Health::waiting, policy.delay.value_or(delay_after(streak)), streak + 1};
 }
 
 }  // namespace holdall::supervise

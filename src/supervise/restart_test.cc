@@ -68,3 +68,18 @@ TEST_CASE("what is taken away as fast as it starts is replaced once a second") {
   CHECK(after_end(kOnFailure, {.exit = std::nullopt, .lost = true, .restarts = 1, .alive = 999ms}).delay ==
         1s);
 }
+
+TEST_CASE(
+    "a written delay takes the place of the growing one, and a written window that of the ten seconds") {
+  RestartPolicy policy{.kind = RestartPolicy::always, .most = 0, .delay = 5s, .window = 2min};
+  CHECK(after_end(policy, {.exit = kBadly, .restarts = 9, .streak = 9, .alive = 1s}).delay == 5s);
+  CHECK(after_end(policy, {.exit = kBadly, .restarts = 1, .streak = 1, .alive = 1min}).streak == 2);
+  CHECK(after_end(policy, {.exit = kBadly, .restarts = 1, .streak = 1, .alive = 2min}).streak == 1);
+}
+
+TEST_CASE("max_attempts counts under every condition") {
+  RestartPolicy policy{.kind = RestartPolicy::always, .most = 3};
+  CHECK(after_end(policy, {.exit = kBadly, .restarts = 2, .streak = 2, .alive = 1s}).state ==
+        Health::waiting);
+  CHECK(after_end(policy, {.exit = kBadly, .restarts = 3, .streak = 3, .alive = 1s}).state == Health::failed);
+}

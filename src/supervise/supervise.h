@@ -42,7 +42,9 @@ struct Gate {
 struct RestartPolicy {
   enum Kind : std::uint8_t { no, always, on_failure };
   Kind kind = on_failure;
-  int most = 0;  ///< 0: no limit
+  int most = 0;                                     ///< tries after the first; 0: no limit
+  std::optional<std::chrono::nanoseconds> delay;    ///< between two tries, instead of 0, 1, 2, 4 ... 60 s
+  std::chrono::nanoseconds window{10'000'000'000};  ///< who lived this long did not fail to start
   bool operator==(const RestartPolicy&) const = default;
 };
 

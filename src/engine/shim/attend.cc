@@ -75,7 +75,7 @@ void own_descriptors(unsigned uid) {
   char reason[512] = "cannot read its secrets";
   int code = kCannotExecute;
   Secrets secrets;
-  bool ready = secrets.read_from(kSecretsFd);
+  bool ready = secrets.read_from(kSecretsFd) && join_groups(spec, reason, sizeof reason);
   if (ready && where == Where::fresh) {
     ready = cover_state(spec, own_mounts, reason, sizeof reason) &&
             place_secrets(spec, secrets, own_mounts, kDirectoryFd, reason, sizeof reason);

@@ -7,12 +7,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "engine/shim/child.h"
+#include "engine/shim/descriptors.h"
 
 namespace holdall::engine {
 namespace {
@@ -75,7 +78,27 @@ void set_soft(__rlimit_resource which, std::uint64_t soft) {
   setrlimit(which, &limit);
 }
 
+/// A hard limit that may not be raised stays as it is: control has said so.
+void set_ulimits(char** ulimits) {
+  for (; ulimits && ulimits[0] && ulimits[1] && ulimits[2]; ulimits += 3) {
+    auto which = static_cast<__rlimit_resource>(std::atoi(ulimits[0]));
+    rlimit wanted{std::strtoull(ulimits[1], nullptr, 10), std::strtoull(ulimits[2], nullptr, 10)};
+    rlimit most;
+    if (setrlimit(which, &wanted) == 0 || getrlimit(which, &most) != 0) continue;
+    wanted.rlim_max = std::min(wanted.rlim_max, most.rlim_max);
+    wanted.rlim_cur = std::min(wanted.rlim_cur, wanted.rlim_max);
+    setrlimit(which, &wanted);
+  }
+}
+
 }  // namespace
+
+bool join_groups(const Spec& spec, char* reason, std::size_t size) {
+  for (int group = 0; group < spec.groups; ++group) {
+    if (write(kGroupsFd + group, "0", 1) != 1) return fail(reason, size, "enter", "its control group");
+  }
+  return true;
+}
 
 bool cover_state(const Spec& spec, bool own_mounts, char* reason, std::size_t size) {
   if (spec.uid == 0 || !own_mounts) return true;
@@ -124,6 +147,7 @@ bool place_secrets(const Spec& spec, const Secrets& secrets, bool own_mounts, in
 bool drop_privileges(const Spec& spec, char* reason, std::size_t size) {
   set_soft(RLIMIT_NOFILE, spec.open_files);
   set_soft(RLIMIT_CORE, spec.core_bytes);
+  set_ulimits(spec.ulimits);
   if (spec.uid == 0) return true;
   if (setgroups(0, nullptr) == 0 && setresgid(spec.uid, spec.uid, spec.uid) == 0 &&
       setresuid(spec.uid, spec.uid, spec.uid) == 0)

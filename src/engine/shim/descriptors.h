@@ -14,7 +14,7 @@ enum : int {
   kErrReadFd = 10,
   kErrWriteFd = 11,
   kSecretsFd = 12,  ///< a pipe with values that only the program may see; empty: none
-  kShimFds = 13,    ///< the first number that is free
+  kGroupsFd = 13,   ///< and the numbers after it: files to which the program writes itself into its groups
 
   // Of `enter`, which has the specification and the secrets too.
   kTargetFd = 4,  ///< pidfd of the shim whose namespaces are entered

@@ -12,6 +12,7 @@
 #include <initializer_list>
 
 #include "engine/shim/child.h"
+#include "engine/shim/confine.h"
 #include "engine/shim/descriptors.h"
 #include "engine/shim/spec.h"
 
@@ -34,6 +35,10 @@ int fail(const char* doing) {
   if (spec.uid != 0) {
     for (int fd : {STDOUT_FILENO, STDERR_FILENO}) [[maybe_unused]]
       int ignored = fchown(fd, spec.uid, spec.uid);
+  }
+  if (!join_groups(spec, reason, sizeof reason)) {
+    dprintf(STDERR_FILENO, "%s\n", reason);
+    _exit(kCannotExecute);
   }
   Secrets secrets;
   if (secrets.read_from(kSecretsFd)) become(spec, secrets, reason, sizeof reason);

@@ -1,6 +1,7 @@
 #include "engine/shim/shim.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -48,8 +49,11 @@ void run_program(const Spec& spec, bool own_mounts, pid_t parent, char* reason, 
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(127);  // it died before the line above
   setsid();
+  // First, so that nothing of it runs without its limits.
+  if (!join_groups(spec, reason, size)) return;
   int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-  [[maybe_unused]] auto ignored = write(score, "0", 1);  // lowering it is root's alone
+  // Lowering it is root's alone; what cannot be had is said by control.
+  [[maybe_unused]] auto ignored = write(score, spec.oom_score_adj, std::strlen(spec.oom_score_adj));
   for (auto [pipe, stream] : {std::pair(kOutWriteFd, STDOUT_FILENO), std::pair(kErrWriteFd, STDERR_FILENO)}) {
     dup2(pipe, stream);
     // So that it may open /dev/stdout, as some do.
@@ -118,6 +122,7 @@ void Shim::start() {
   shim_failpoint("shim.exec.before");
   start_child(spec);
   shim_failpoint("shim.exec.after");
+  for (int group = 0; group < spec.groups; ++group) close(kGroupsFd + group);
   spec.unmap();
   close(kSpecFd);
   close(kSecretsFd);
@@ -328,7 +333,7 @@ int run_instance() {
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, nullptr);
-  for (int fd = kSpecFd; fd < kShimFds; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  close_range(kSpecFd, ~0U, CLOSE_RANGE_CLOEXEC);
   [[maybe_unused]] int ignored = chdir("/");
   Shim shim(own_tree());
   shim.start();

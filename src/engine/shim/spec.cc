@@ -86,6 +86,12 @@ bool Spec::map(int memfd) {
   core_bytes = strings.number();
   argv = strings.list();
   environment = strings.list();
+  if (const char* adjustment = strings.next()) {
+    oom_score_adj = adjustment;
+    groups = static_cast<int>(strings.number());
+    ulimits = strings.list();
+    if (!ulimits) return false;
+  }
   return id && boot_id && working_dir && cover && artefact && home && argv && argv[0] && environment;
 }
 
@@ -93,6 +99,7 @@ void Spec::unmap() {
   munmap(bytes_, size_);
   std::free(argv);
   std::free(environment);
+  std::free(ulimits);
   *this = Spec();
 }
 

@@ -18,6 +18,10 @@ struct Spec {
   std::uint64_t open_files = 0, core_bytes = 0;  ///< soft limits
   char** argv = nullptr;                         ///< ends with nullptr, never empty
   char** environment = nullptr;                  ///< ends with nullptr
+  // What later versions of Holdall add; older ones end before it.
+  const char* oom_score_adj = "0";
+  int groups = 0;            ///< descriptors from kGroupsFd on
+  char** ulimits = nullptr;  ///< each three: which resource, its soft and its hard limit; ends with nullptr
 
   /// False if `memfd` holds no specification of this version.
   bool map(int memfd);
