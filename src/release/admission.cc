@@ -110,7 +110,7 @@ std::vector<std::string> not_undone(store::Transaction& t, const AppRow& app, in
     if (later <= number || later > app.serving.value_or(0)) continue;
     const std::optional<Row> row = find_row(t, app.name, later);
     if (row->release.step != Step::live || !row->request.release_commands) continue;
-    for (const std::string& command : commands_of(app::parse_model(row->request.model)))
+    for (const std::string& command : commands_of(app_of(row->request)))
       all.push_back(version(later) + " " + command);
   }
   return all;
@@ -129,8 +129,8 @@ void check_still(store::Transaction& t, const std::string& app, const Clock& clo
 }
 
 std::optional<Admitted> admit(const Context& context, const Wish& wish) {
-  const Request& request = wish.request;
-  const app::App app = app::parse_model(request.model);
+  Request request = wish.request;
+  app::App app = app_of(request);
   std::optional<Row> known;
   context.database.read([&](store::Transaction& t) { known = row_of_key(t, app.name, request.key); });
   if (known) return Admitted{std::move(*known), false};
@@ -150,6 +150,14 @@ std::optional<Admitted> admit(const Context& context, const Wish& wish) {
     }
     check_still(t, app.name, context.clock);
     const std::optional<Serving> serving = serving_of(t, known_app);
+    if (wish.of && (!serving || serving->number != *wish.of)) {
+      throw Error(Error::conflict,
+                  fmt::format("{} of {} serves no longer; try again", version(*wish.of), app.name));
+    }
+    if (serving && !wish.of) {
+      carry_scale(serving->request, request);
+      app = app_of(request);
+    }
     Plan plan = make_plan(serving, request, app, known_app ? known_app->next_number : 1,
                           changed_since(serving, secrets, app.name, context.options));
     plan.warnings = unenforced_limits(context.engine, app);
@@ -180,8 +188,9 @@ std::optional<Admitted> admit(const Context& context, const Wish& wish) {
   return admitted;
 }
 
-Plan plan_of(const Context& context, const Request& request) {
-  const app::App app = app::parse_model(request.model);
+Plan plan_of(const Context& context, const Request& wanted) {
+  Request request = wanted;
+  app::App app = app_of(request);
   const OpenedSecrets secrets = check_secrets(request, app, context.options);
   std::optional<Serving> serving;
   int number = 1;
@@ -190,6 +199,10 @@ Plan plan_of(const Context& context, const Request& request) {
     serving = serving_of(t, known);
     if (known) number = known->next_number;
   });
+  if (serving) {
+    carry_scale(serving->request, request);
+    app = app_of(request);
+  }
   Plan plan =
       make_plan(serving, request, app, number, changed_since(serving, secrets, app.name, context.options));
   plan.warnings = unenforced_limits(context.engine, app);

@@ -12,7 +12,8 @@ namespace holdall::release {
 struct Wish {
   Request request;
   std::optional<int> rollback_of;
-  Instant accepted;  ///< when the caller asked
+  Instant accepted;       ///< when the caller asked
+  std::optional<int> of;  ///< the release whose request it is, changed: the one that has to serve still
 };
 
 /// What came of a wish.

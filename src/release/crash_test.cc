@@ -59,9 +59,9 @@ void wait_until(const std::function<bool()>& done) {
 
 /// v1 serves; then `story` runs and dies at `point`. Returns the points it passed.
 std::set<std::string> live_through(const std::string& point, const std::function<void(House&)>& story,
-                                   bool destroys) {
+                                   bool destroys, int replicas) {
   House house;
-  house.run(house.web("grey"));
+  house.run(house.web("grey", replicas));
   Crash crash(point);
   house.options.at_point = [&](const char* name) { crash.at_point(name); };
   house.restart();
@@ -80,9 +80,18 @@ std::set<std::string> live_through(const std::string& point, const std::function
   if (!destroys) {
     const AppStatus status = house.releases->status("hello");
     REQUIRE(status.serving.has_value());
-    const std::string serving = "hello/web@v" + std::to_string(status.serving->number);
-    CHECK(house.wanted() == Strings{serving});
-    wait_until([&] { return house.targets() == Strings{serving + "#1"}; });
+    const auto wanted = house.supervisor.wanted();
+    REQUIRE(wanted.size() == 1);
+    std::string groups;
+    house.database->read([&](store::Transaction& t) {
+      t.query("select groups from releases join apps on id = app_id and serving = number", {},
+              [&](const store::Row& row) { groups = row.text(0); });
+    });
+    CHECK(groups == R"({"web":")" + wanted[0].id.value + R"("})");
+    Strings targets;
+    for (int slot = 1; slot <= wanted[0].replicas; ++slot)
+      targets.push_back(wanted[0].id.value + "#" + std::to_string(slot));
+    wait_until([&] { return house.targets() == targets; });
     for (const Release& release : house.releases->list("hello")) CHECK(is_final(release.step));
   }
   wait_until([&] {
@@ -94,8 +103,8 @@ std::set<std::string> live_through(const std::string& point, const std::function
       return false;
     }
   });
-  CHECK(house.wanted().size() == 1);
-  CHECK(house.targets().size() == 1);
+  REQUIRE(house.wanted().size() == 1);
+  CHECK(std::ssize(house.targets()) == house.supervisor.wanted()[0].replicas);
   return crash.passed();
 }
 
@@ -110,6 +119,14 @@ void deploy_with_command(House& house) {
   wanted.model["services"]["web"]["x-holdall"]["release_command"] = Json::parse(R"(["migrate"])");
   const auto release = house.releases->deploy(wanted);
   REQUIRE(release.has_value());
+}
+
+void grow(House& house) { house.releases->scale("hello", {{"web", 3}}, {}, "me"); }
+void shrink(House& house) { house.releases->scale("hello", {{"web", 1}}, {}, "me"); }
+
+void grow_what_crashes(House& house) {
+  house.supervisor.begins("web", Health::waiting, "exited with code 3");
+  grow(house);
 }
 
 void deploy_what_crashes(House& house) {
@@ -144,12 +161,13 @@ void destroy(House& house) {
   });
 }
 
-void at_every_point(const std::function<void(House&)>& story, std::size_t least, bool destroys = false) {
-  const std::set<std::string> points = live_through("none", story, destroys);
+void at_every_point(const std::function<void(House&)>& story, std::size_t least, bool destroys = false,
+                    int replicas = 1) {
+  const std::set<std::string> points = live_through("none", story, destroys, replicas);
   CHECK(points.size() >= least);
   for (const std::string& point : points) {
     CAPTURE(point);
-    live_through(point, story, destroys);
+    live_through(point, story, destroys, replicas);
   }
 }
 
@@ -161,6 +179,12 @@ TEST_CASE("a release interrupted at any failpoint ends with one serving release 
 
 TEST_CASE("a release with a command, interrupted at any failpoint, ends with no leftover group") {
   at_every_point(deploy_with_command, 28);
+}
+
+TEST_CASE("a scale interrupted at any failpoint ends with as many instances as the table names") {
+  at_every_point(grow, 22);
+  at_every_point(grow_what_crashes, 14);
+  at_every_point(shrink, 20, false, 3);
 }
 
 TEST_CASE(

@@ -25,6 +25,8 @@ class Comparison {
 
   void compare(const std::string& path, const Json* before, const Json* after) {
     if (before && after && *before == *after) return;
+    // Another number of replicas is no other service: what runs stays.
+    if (path == "deploy.replicas" || path == "scale") return;
     const bool objects = (!before || before->is_object()) && (!after || after->is_object());
     if (!objects) {
       why_.push_back(fmt::format("{}  {} -> {}{}", path, quoted(before), quoted(after), place(path)));
@@ -108,6 +110,7 @@ std::vector<std::string> why_replace(const Serving& serving, const Request& requ
     why.push_back(fmt::format("environment  '{}' -> '{}'", serving.request.environment, request.environment));
   }
   if (why.empty() && request.force) why.emplace_back("forced");
+  if (why.empty() && request.restart.contains(service)) why.emplace_back("restarted");
   return why;
 }
 
@@ -124,6 +127,8 @@ std::set<std::string> changed_of(const app::App& old, const app::Service& servic
   return names;
 }
 
+bool is_kept(Change::Kind kind) { return kind == Change::keep || kind == Change::scale; }
+
 }  // namespace
 
 Plan make_plan(const std::optional<Serving>& serving, const Request& request, const app::App& wanted, int to,
@@ -133,7 +138,7 @@ Plan make_plan(const std::optional<Serving>& serving, const Request& request, co
   plan.to = to;
   if (request.release_commands) plan.commands = commands_of(wanted);
   if (serving) plan.from = serving->number;
-  const app::App old = serving ? app::parse_model(serving->request.model) : app::App();
+  const app::App old = serving ? app_of(serving->request) : app::App();
   for (const std::string& service : start_order(wanted)) {
     Change change{
         .service = service, .kind = Change::add, .replicas = wanted.services.at(service).replicas, .why = {}};
@@ -141,6 +146,11 @@ Plan make_plan(const std::optional<Serving>& serving, const Request& request, co
       change.why =
           why_replace(*serving, request, service, changed_of(old, wanted.services.at(service), changed));
       change.kind = change.why.empty() ? Change::keep : Change::replace;
+      const int before = old.services.at(service).replicas;
+      if (before != change.replicas) {
+        if (change.kind == Change::keep) change.kind = Change::scale;
+        change.why.push_back(fmt::format("replicas  {} -> {}", before, change.replicas));
+      }
     }
     plan.changes.push_back(std::move(change));
   }
@@ -148,6 +158,13 @@ Plan make_plan(const std::optional<Serving>& serving, const Request& request, co
     for (const auto& [service, group] : serving->groups) {
       if (!wanted.services.contains(service)) plan.changes.push_back({service, Change::remove, 0, {}});
     }
+  }
+  plan.scaled = scaled(request);
+  for (const auto& [service, replicas] : serving ? serving->request.scale : std::map<std::string, int>()) {
+    const auto now = wanted.services.find(service);
+    if (now == wanted.services.end() || request.scale.contains(service)) continue;
+    plan.scaled.push_back(
+        fmt::format("{} x{} by the file, no longer {}", service, now->second.replicas, replicas));
   }
   const Served served{wanted, request.development, {}, {}};
   for (const router::Route& route : routes(served)) {
@@ -162,6 +179,27 @@ Plan make_plan(const std::optional<Serving>& serving, const Request& request, co
   return plan;
 }
 
+std::vector<std::string> scaled(const Request& request) {
+  std::vector<std::string> all;
+  if (request.scale.empty()) return all;
+  const app::App written = app::parse_model(request.model);
+  for (const auto& [service, replicas] : request.scale) {
+    all.push_back(
+        fmt::format("{} x{}, the file says {}", service, replicas, written.services.at(service).replicas));
+  }
+  return all;
+}
+
+void carry_scale(const Request& from, Request& to) {
+  if (from.scale.empty()) return;
+  const app::App before = app::parse_model(from.model), after = app::parse_model(to.model);
+  for (const auto& [service, replicas] : from.scale) {
+    const auto now = after.services.find(service);
+    if (now == after.services.end() || now->second.replicas != before.services.at(service).replicas) continue;
+    to.scale.emplace(service, replicas);
+  }
+}
+
 bool Plan::nothing_changed() const {
   return from &&
          std::ranges::all_of(changes, [](const Change& change) { return change.kind == Change::keep; });
@@ -171,8 +209,8 @@ std::map<std::string, GroupId> groups_of(const Plan& plan, const std::optional<S
   std::map<std::string, GroupId> groups;
   for (const Change& change : plan.changes) {
     if (change.kind == Change::remove) continue;
-    groups[change.service] = change.kind == Change::keep ? serving->groups.at(change.service)
-                                                         : group_id(plan.app, change.service, plan.to);
+    groups[change.service] = is_kept(change.kind) ? serving->groups.at(change.service)
+                                                  : group_id(plan.app, change.service, plan.to);
   }
   return groups;
 }

@@ -26,6 +26,12 @@ struct Serving {
 Plan make_plan(const std::optional<Serving>& serving, const Request& request, const app::App& wanted, int to,
                const std::set<std::string>& changed = {});
 
+/// "web x3, the file says 1", of each service whose number somebody set.
+std::vector<std::string> scaled(const Request& request);
+
+/// What was set beside `from`, the serving release, holds in `to` where the model's number is the same.
+void carry_scale(const Request& from, Request& to);
+
 /// service -> group of the release that carries `plan` out: what it keeps, and one of its own for the others.
 std::map<std::string, GroupId> groups_of(const Plan& plan, const std::optional<Serving>& serving);
 

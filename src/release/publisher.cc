@@ -19,8 +19,7 @@ constexpr auto kBindPause = std::chrono::seconds(1);
 }  // namespace
 
 Served served_of(store::Transaction& t, const Row& row) {
-  return {app::parse_model(row.request.model), row.request.development, row.groups,
-          service_ports(t, row.release.app)};
+  return {app_of(row.request), row.request.development, row.groups, service_ports(t, row.release.app)};
 }
 
 Publisher::Publisher(store::Database& database, supervise::Supervisor& supervisor, router::Router& router,

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -48,10 +49,15 @@ struct Request {
   std::string by;           ///< who: "uid 0 (root)"
   bool development =
       false;  ///< `up`: no watch, routes at SERVICE.APP.localhost and APP.localhost, ports on loopback
-  bool force = false;            ///< replace every service, changed or not
-  bool release_commands = true;  ///< whether those of the services are run
-  std::string key;               ///< idempotency: the same key gives the same release
+  bool force = false;                ///< replace every service, changed or not
+  bool release_commands = true;      ///< whether those of the services are run
+  std::map<std::string, int> scale;  ///< replicas that somebody set, in the place of the model's
+  std::set<std::string> restart;     ///< services that are replaced, changed or not
+  std::string key;                   ///< idempotency: the same key gives the same release
 };
+
+/// The app of the request's model, with the replicas of its `scale`.
+app::App app_of(const Request& request);
 
 struct Event {
   std::int64_t sequence = 0;
@@ -77,7 +83,13 @@ struct Release {
 
 /// One service's part of a plan.
 struct Change {
-  enum Kind : std::uint8_t { add, replace, keep, remove };
+  enum Kind : std::uint8_t {
+    add,
+    replace,
+    keep,
+    remove,
+    scale,  ///< its instances stay, and others come or the last go
+  };
   std::string service;
   Kind kind = keep;
   int replicas = 0;
@@ -93,6 +105,7 @@ struct Plan {
   std::vector<Change> changes;                              ///< in the order of starting
   std::vector<std::string> routes, ports;                   ///< "hello.localhost", ":5432 -> db"
   std::map<std::string, std::vector<std::string>> secrets;  ///< name -> the services that see it; all open
+  std::vector<std::string> scaled;      ///< "web x3, the file says 1", "web x2 by the file, no longer 3"
   std::vector<std::string> commands;    ///< "web: flask db upgrade": what is run before anything starts
   std::vector<std::string> not_undone;  ///< of a rollback: "v3 web: flask db upgrade"
   std::vector<std::string> warnings;    ///< "web: the memory limit is not enforced: ..."
@@ -109,6 +122,7 @@ struct AppStatus {
   std::vector<supervise::InstanceStatus> instances;
   std::vector<std::string> urls;
   std::vector<std::string> problems;  ///< that no instance has: "address 0.0.0.0:5432 is in use"
+  std::vector<std::string> scaled;    ///< "web x3, the file says 1"
   std::map<std::string, std::string> release_of_group;  ///< group id -> "v3"
 };
 
@@ -160,6 +174,26 @@ class Releases {
   /// Throws `missing`, `conflict` as above. The same `key` (empty: none) gives the same release.
   Release rollback(const std::string& app, std::optional<int> number, const std::string& by,
                    const std::string& key = "");
+
+  /// A new release of what serves, with so many replicas of these services, and as many as the model says of
+  /// those in `reset`. It holds in later releases, too, until the model's number for that service is another.
+  /// Nothing when that changes nothing. Throws as `rollback` does, and `missing` for an unknown service.
+  std::optional<Release> scale(const std::string& app, const std::map<std::string, int>& replicas,
+                               const std::set<std::string>& reset, const std::string& by,
+                               const std::string& key = "");
+
+  /// A new release of what serves, with new instances of these services (none: of all), started before the
+  /// old ones stop. Throws as `scale` does.
+  Release restart(const std::string& app, const std::set<std::string>& services, const std::string& by,
+                  const std::string& key = "");
+
+  /// Stops the instances of these services (none: of all) in reverse order of starting, and waits until they
+  /// have gone; they stay stopped until `start` or a release. Requests to them are held, and then get 503.
+  /// Throws `busy` at the deadline (call again), `conflict` during a release.
+  void stop(const std::string& app, const std::set<std::string>& services, Deadline deadline);
+
+  /// Starts again what `stop` stopped. Does not wait until it is ready.
+  void start(const std::string& app, const std::set<std::string>& services);
 
   /// Before the switch: reverts. After it: throws `conflict`. No release in progress: throws `missing`.
   void cancel(const std::string& app, const std::string& by);

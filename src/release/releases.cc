@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <ranges>
 #include <set>
 
 #include "base/error.h"
@@ -38,6 +39,23 @@ Row must_find(store::Transaction& t, const std::string& app, int number) {
   return std::move(*row);
 }
 
+Row must_serve(store::Transaction& t, const std::string& app) {
+  const std::optional<AppRow> row = find_app(t, app);
+  if (!row) no_app(app);
+  if (!row->serving) throw Error(Error::missing, fmt::format("no release of {} serves", app));
+  return must_find(t, app, *row->serving);
+}
+
+const app::Service& check_service(const app::App& app, const std::string& name) {
+  const auto found = app.services.find(name);
+  if (found != app.services.end()) return found->second;
+  throw Error(Error::missing, fmt::format("{} has no service '{}'; it has: {}", app.name, name,
+                                          fmt::join(app.service_order, ", ")));
+}
+
+// As in a compose file.
+constexpr int kMostReplicas = 1'000;
+
 }  // namespace
 
 struct Releases::Impl {
@@ -66,6 +84,49 @@ struct Releases::Impl {
     std::invoke_result_t<Read, store::Transaction&> result;
     context.database.read([&](store::Transaction& t) { result = work(t); });
     return result;
+  }
+
+  /// A release whose request is that of the serving one, changed. Nothing if it would change nothing.
+  std::optional<Release> again(const std::string& app, const std::string& by, const std::string& key,
+                               const std::function<void(Request&)>& change) {
+    const Instant accepted = context.clock.now();
+    std::optional<Row> begun;
+    Wish wish = read([&](store::Transaction& t) {
+      const std::optional<int> number = key.empty() ? std::nullopt : number_of_key(t, app, key);
+      if (number) begun = find_row(t, app, *number);
+      if (begun) return Wish{};
+      check_still(t, app, context.clock);
+      Row serving = must_serve(t, app);
+      return Wish{.request = std::move(serving.request), .of = serving.release.number};
+    });
+    if (begun) return shown(begun->release);
+    wish.accepted = accepted;
+    wish.request.by = by;
+    wish.request.key = key;
+    wish.request.release_commands = false;
+    change(wish.request);
+    const auto admitted = admit(context, wish);
+    if (!admitted) return std::nullopt;
+    if (admitted->fresh) roll_out(app, admitted->row.release.number);
+    return shown(admitted->row.release);
+  }
+
+  /// The groups of these services (none: of all) of what serves, in the order of starting, each with its
+  /// replicas.
+  std::vector<std::pair<GroupId, int>> serving_groups(const std::string& app,
+                                                      const std::set<std::string>& services) {
+    return read([&](store::Transaction& t) {
+      check_still(t, app, context.clock);
+      const Row serving = must_serve(t, app);
+      const app::App model = app_of(serving.request);
+      for (const std::string& service : services) check_service(model, service);
+      std::vector<std::pair<GroupId, int>> groups;
+      for (const std::string& service : start_order(model)) {
+        if (!services.empty() && !services.contains(service)) continue;
+        groups.emplace_back(serving.groups.at(service), model.services.at(service).replicas);
+      }
+      return groups;
+    });
   }
 
   const ReleasesOptions options;
@@ -137,6 +198,58 @@ Release Releases::rollback(const std::string& app, std::optional<int> number, co
   const auto admitted = admit(impl_->context, wish);
   if (admitted->fresh) impl_->roll_out(app, admitted->row.release.number);
   return shown(admitted->row.release);
+}
+
+std::optional<Release> Releases::scale(const std::string& app, const std::map<std::string, int>& replicas,
+                                       const std::set<std::string>& reset, const std::string& by,
+                                       const std::string& key) {
+  return impl_->again(app, by, key, [&](Request& request) {
+    const app::App written = app::parse_model(request.model);
+    for (const std::string& service : reset) check_service(written, service);
+    for (const std::string& service : reset) request.scale.erase(service);
+    for (const auto& [service, count] : replicas) {
+      if (count < 0 || count > kMostReplicas) {
+        throw Error(Error::invalid,
+                    fmt::format("{}={}: a service has 0 to {} replicas", service, count, kMostReplicas));
+      }
+      request.scale.erase(service);
+      if (check_service(written, service).replicas != count) request.scale[service] = count;
+    }
+  });
+}
+
+Release Releases::restart(const std::string& app, const std::set<std::string>& services,
+                          const std::string& by, const std::string& key) {
+  const auto begun = impl_->again(app, by, key, [&](Request& request) {
+    const app::App written = app::parse_model(request.model);
+    for (const std::string& service : services) request.restart.insert(check_service(written, service).name);
+    if (!services.empty()) return;
+    for (const auto& [name, service] : written.services) request.restart.insert(name);
+  });
+  if (!begun) throw Error(Error::missing, fmt::format("{} has no services to restart", app));
+  return *begun;
+}
+
+void Releases::stop(const std::string& app, const std::set<std::string>& services, Deadline deadline) {
+  std::vector<GroupId> stopped;
+  for (const auto& [group, replicas] : std::views::reverse(impl_->serving_groups(app, services))) {
+    impl_->context.act("halt", [&] { impl_->context.supervisor.resize(group, 0); });
+    for (;;) {
+      const auto snapshot = impl_->context.supervisor.snapshot();
+      if (snapshot->of(group).empty()) break;
+      if (deadline.passed()) {
+        throw Error(Error::busy,
+                    fmt::format("{} is still being stopped; call again to wait on", group.value));
+      }
+      impl_->context.supervisor.wait(snapshot->version, deadline);
+    }
+  }
+}
+
+void Releases::start(const std::string& app, const std::set<std::string>& services) {
+  for (const auto& [group, replicas] : impl_->serving_groups(app, services)) {
+    impl_->context.act("resume", [&] { impl_->context.supervisor.resize(group, replicas); });
+  }
 }
 
 void Releases::cancel(const std::string& app, const std::string& by) {
@@ -212,6 +325,7 @@ AppStatus Releases::status(const std::string& app) const {
       found.urls = urls(served, impl_->options.http);
       found.problems = unenforced_limits(impl_->context.engine, served.app);
       found.serving = shown(serving.release);
+      found.scaled = scaled(serving.request);
     }
     if (const auto moving = moving_number(t, app)) found.moving = shown(must_find(t, app, *moving).release);
     return found;

@@ -66,15 +66,25 @@ void Rollout::load() {
   });
   if (!row) throw Error(Error::broken, fmt::format("release {} of {} has no row", version(number_), name_));
   row_ = std::move(*row);
-  app_ = app::parse_model(row_.request.model);
+  app_ = app_of(row_.request);
   old_app_.reset();
   fresh_.clear();
+  grown_.clear();
+  shrunk_.clear();
   replaced_.clear();
+  if (old) old_app_ = app_of(old->request);
   for (const std::string& service : start_order(app_)) {
-    if (release_of(row_.groups.at(service)) == number_) fresh_.push_back(service);
+    const int replicas = app_.services.at(service).replicas;
+    if (release_of(row_.groups.at(service)) == number_) {
+      fresh_.push_back(service);
+    } else if (const int before = old_app_->services.at(service).replicas; before < replicas) {
+      fresh_.push_back(service);
+      grown_[service] = before;
+    } else if (before > replicas) {
+      shrunk_[service] = replicas;
+    }
   }
   if (old) {
-    old_app_ = app::parse_model(old->request.model);
     for (const auto& [service, group] : old->groups) {
       const auto kept = row_.groups.find(service);
       if (kept == row_.groups.end() || kept->second != group) replaced_.push_back(group);

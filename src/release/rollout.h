@@ -57,7 +57,12 @@ class Rollout {
 
   // What the steps look at.
   std::optional<Fault> fault_in(const supervise::Snapshot& snapshot);
-  std::vector<GroupId> fresh_groups() const;
+  std::vector<supervise::InstanceStatus> fresh_of(const std::string& service,
+                                                  const supervise::Snapshot& snapshot) const;
+  int kept_replicas(const std::string& service) const;
+  std::vector<InstanceId> above(const std::map<std::string, int>& most,
+                                const supervise::Snapshot& snapshot) const;
+  bool shrink(const char* point, const std::map<std::string, int>& to);
   bool overtaken() const;
 
   // What the steps end with (rollout.cc).
@@ -77,9 +82,11 @@ class Rollout {
 
   Row row_;
   app::App app_;
-  std::optional<app::App> old_app_;  ///< of the release that served when this one began
-  std::vector<std::string> fresh_;   ///< services that this release starts, in order
-  std::vector<GroupId> replaced_;    ///< the old release's groups that this one does not keep
+  std::optional<app::App> old_app_;    ///< of the release that served when this one began
+  std::vector<std::string> fresh_;     ///< services of which this release starts instances, in order
+  std::map<std::string, int> grown_;   ///< of them, those whose group is kept -> the replicas that it had
+  std::map<std::string, int> shrunk_;  ///< services whose group is kept -> the replicas that stay of it
+  std::vector<GroupId> replaced_;      ///< the old release's groups that this one does not keep
   std::map<std::pair<GroupId, int>, InstanceId>
       first_tries_;               ///< of each slot of a new group, as far as seen
   std::set<std::string> wanted_;  ///< services that `start` wanted

@@ -57,20 +57,29 @@ void Rollout::do_step() {
   }
 }
 
-std::vector<GroupId> Rollout::fresh_groups() const {
-  std::vector<GroupId> groups;
-  for (const std::string& service : fresh_) groups.push_back(row_.groups.at(service));
-  return groups;
+/// How many instances of the service were there before, and stay where its group is kept.
+int Rollout::kept_replicas(const std::string& service) const {
+  const auto grown = grown_.find(service);
+  return grown == grown_.end() ? 0 : grown->second;
+}
+
+/// The instances that this release starts.
+std::vector<InstanceStatus> Rollout::fresh_of(const std::string& service,
+                                              const supervise::Snapshot& snapshot) const {
+  auto instances = snapshot.of(row_.groups.at(service));
+  const int kept = kept_replicas(service);
+  std::erase_if(instances, [&](const InstanceStatus& one) { return one.slot <= kept; });
+  return instances;
 }
 
 std::optional<Fault> Rollout::fault_in(const supervise::Snapshot& snapshot) {
-  for (const GroupId& group : fresh_groups()) {
-    const auto instances = snapshot.of(group);
-    for (const InstanceStatus& one : instances) first_tries_.try_emplace({group, one.slot}, one.id);
+  for (const std::string& service : fresh_) {
+    const auto instances = fresh_of(service, snapshot);
+    for (const InstanceStatus& one : instances) first_tries_.try_emplace({one.group, one.slot}, one.id);
     auto fault = find_fault(instances);
     if (!fault) continue;
     // The supervisor may have started the slot again by now; it was the first try that failed, and said why.
-    fault->instance.id = first_tries_.at({group, fault->instance.slot});
+    fault->instance.id = first_tries_.at({fault->instance.group, fault->instance.slot});
     return fault;
   }
   return std::nullopt;
@@ -78,7 +87,7 @@ std::optional<Fault> Rollout::fault_in(const supervise::Snapshot& snapshot) {
 
 bool Rollout::all_settled(const supervise::Snapshot& snapshot) const {
   return std::ranges::all_of(fresh_, [&](const std::string& service) {
-    return settled(snapshot.of(row_.groups.at(service)), app_.services.at(service).replicas);
+    return settled(fresh_of(service, snapshot), app_.services.at(service).replicas - kept_replicas(service));
   });
 }
 
@@ -109,13 +118,21 @@ void Rollout::start() {
 void Rollout::want_what_may_start(const supervise::Snapshot& snapshot) {
   for (const std::string& service : fresh_) {
     if (wanted_.contains(service) || !may_start(app_.services.at(service), snapshot)) continue;
-    const supervise::Group group =
-        resolve(app_, app_.services.at(service), row_.request.artefacts.at(service), resolve_for(service));
-    context_.act("start.want", [&] { context_.supervisor.want(group); });
+    const GroupId group = row_.groups.at(service);
+    const int replicas = app_.services.at(service).replicas;
+    if (grown_.contains(service)) {
+      context_.act("start.grow", [&] {
+        context_.supervisor.watch_closely(group, true);
+        context_.supervisor.resize(group, replicas);
+      });
+    } else {
+      const supervise::Group resolved =
+          resolve(app_, app_.services.at(service), row_.request.artefacts.at(service), resolve_for(service));
+      context_.act("start.want", [&] { context_.supervisor.want(resolved); });
+    }
     wanted_.insert(service);
     if (!told_.insert(service).second) continue;
-    tell("start",
-         Json::object({{"service", service}, {"group", group.id.value}, {"replicas", group.replicas}}));
+    tell("start", Json::object({{"service", service}, {"group", group.value}, {"replicas", replicas}}));
   }
 }
 
@@ -132,8 +149,12 @@ bool Rollout::may_start(const app::Service& service, const supervise::Snapshot& 
   for (const auto& [name, dependency] : service.depends_on) {
     const auto group = row_.groups.find(name);
     if (group == row_.groups.end()) continue;  // not required, and not there
-    const auto instances = snapshot.of(group->second);
-    if (holds(dependency, instances, app_.services.at(name).replicas)) continue;
+    auto instances = snapshot.of(group->second);
+    int replicas = app_.services.at(name).replicas;
+    // Of a kept group that grows or shrinks: those that stay.
+    if (const auto grown = grown_.find(name); grown != grown_.end()) replicas = grown->second;
+    std::erase_if(instances, [&](const InstanceStatus& one) { return one.slot > replicas; });
+    if (holds(dependency, instances, replicas)) continue;
     // A new service that never gets there fails the release itself; a kept one would let it wait for ever.
     const bool kept = release_of(group->second) != number_;
     if (kept && context_.clock.now() > row_.step_since + service.start_timeout) {
@@ -147,8 +168,8 @@ bool Rollout::may_start(const app::Service& service, const supervise::Snapshot& 
 }
 
 void Rollout::tell_ready(const supervise::Snapshot& snapshot) {
-  for (const GroupId& group : fresh_groups()) {
-    for (const InstanceStatus& one : snapshot.of(group)) {
+  for (const std::string& service : fresh_) {
+    for (const InstanceStatus& one : fresh_of(service, snapshot)) {
       if (one.health != Health::ready && one.health != Health::completed) continue;
       if (!told_.insert(one.id.value).second) continue;
       add_instance(row_.release.report, one);
@@ -195,7 +216,9 @@ bool Rollout::stands_until(const std::function<bool(const supervise::Snapshot&)>
 
 void Rollout::drain() {
   const Instant began = context_.clock.now();
-  const auto targets = targets_of(replaced_, *context_.supervisor.snapshot());
+  const auto snapshot = context_.supervisor.snapshot();
+  auto targets = targets_of(replaced_, *snapshot);
+  for (InstanceId& id : above(shrunk_, *snapshot)) targets.push_back(std::move(id));
   const auto most = old_app_ ? drain_timeout(*old_app_) : std::chrono::nanoseconds(0);
   const Instant until = switched_at(row_.release.report).value_or(began) + most;
   Guarded<std::optional<router::Router::Drained>> answer;
@@ -247,12 +270,17 @@ void Rollout::watch() {
     };
     if (!stands_until(stood, until)) return;
   }
-  if (!replaced_.empty()) {
+  if (!replaced_.empty() || !shrunk_.empty()) {
     Json services = Json::array();
     for (const GroupId& group : replaced_) {
       const std::size_t slash = group.value.find('/') + 1;
       services.add(Json::object({{"service", group.value.substr(slash, group.value.rfind('@') - slash)},
                                  {"release", version(release_of(group))}}));
+    }
+    for (const auto& [service, replicas] : shrunk_) {
+      services.add(Json::object({{"service", service},
+                                 {"release", version(release_of(row_.groups.at(service)))},
+                                 {"down_to", replicas}}));
     }
     tell("stop", Json::object({{"services", std::move(services)}}));
   }
@@ -260,18 +288,46 @@ void Rollout::watch() {
 }
 
 void Rollout::stop_old() {
-  for (const GroupId& group : fresh_groups()) {
-    context_.act("loosely", [&] { context_.supervisor.watch_closely(group, false); });
+  for (const std::string& service : fresh_) {
+    context_.act("loosely", [&] { context_.supervisor.watch_closely(row_.groups.at(service), false); });
   }
   for (const GroupId& group : replaced_) {
     context_.act("stop", [&] { context_.supervisor.unwant(group); });
   }
-  if (!context_.wait_gone(replaced_, stop_)) return;
+  if (!shrink("stop.shrink", shrunk_) || !context_.wait_gone(replaced_, stop_)) return;
   forget_unneeded();
   Row next = row_in(row_, Step::live, context_.clock);
   set_requests(next.release.report, name_, context_.router.counters(Deadline::after(kCountersTimeout)));
   tell("done", Json::object({{"report", public_report(next.release.report)}}));
   move_to(next);
+}
+
+/// The instances of kept groups beyond these numbers.
+std::vector<InstanceId> Rollout::above(const std::map<std::string, int>& most,
+                                       const supervise::Snapshot& snapshot) const {
+  std::vector<InstanceId> ids;
+  for (const auto& [service, replicas] : most) {
+    for (const InstanceStatus& one : snapshot.of(row_.groups.at(service))) {
+      if (one.slot > replicas) ids.push_back(one.id);
+    }
+  }
+  return ids;
+}
+
+/// Stops what kept groups have beyond these numbers, and waits until it has gone. False if the process is to
+/// stop.
+bool Rollout::shrink(const char* point, const std::map<std::string, int>& to) {
+  for (const supervise::Group& group : context_.supervisor.wanted()) {
+    const auto one = to.find(group.workload.service);
+    if (one == to.end() || row_.groups.at(one->first) != group.id || group.replicas <= one->second) continue;
+    context_.act(point, [&] { context_.supervisor.resize(group.id, one->second); });
+  }
+  for (;;) {
+    const auto snapshot = context_.supervisor.snapshot();
+    if (above(to, *snapshot).empty()) return true;
+    if (stop_.stop_requested()) return false;
+    pause(*snapshot);
+  }
 }
 
 void Rollout::begin_revert(const std::string& reason, const supervise::InstanceStatus* cause) {
@@ -289,9 +345,14 @@ void Rollout::begin_revert(const std::string& reason, const supervise::InstanceS
 
 void Rollout::revert() {
   context_.publisher.update({}, nullptr);
-  std::vector<GroupId> groups = fresh_groups();
+  std::vector<GroupId> groups;
+  for (const std::string& service : fresh_) {
+    if (!grown_.contains(service)) groups.push_back(row_.groups.at(service));
+  }
   if (has_switched(row_.release.report)) {
-    const auto targets = targets_of(groups, *context_.supervisor.snapshot());
+    const auto snapshot = context_.supervisor.snapshot();
+    auto targets = targets_of(groups, *snapshot);
+    for (InstanceId& id : above(grown_, *snapshot)) targets.push_back(std::move(id));
     context_.drain("revert.drain", targets, drain_timeout(app_), stop_);
     if (stop_.stop_requested()) return;
   }
@@ -299,7 +360,11 @@ void Rollout::revert() {
   for (const GroupId& group : groups) {
     context_.act("revert.stop", [&] { context_.supervisor.unwant(group); });
   }
-  if (!context_.wait_gone(groups, stop_)) return;
+  for (const auto& [service, before] : grown_) {
+    context_.act("revert.loosely",
+                 [&] { context_.supervisor.watch_closely(row_.groups.at(service), false); });
+  }
+  if (!shrink("revert.shrink", grown_) || !context_.wait_gone(groups, stop_)) return;
   forget_unneeded();
 
   Row next = row_in(row_, Step::failed, context_.clock);

@@ -56,6 +56,15 @@ Step parse_step(std::string_view name) {
   throw Error(Error::broken, fmt::format("a release is in the unknown step {}", name));
 }
 
+app::App app_of(const Request& request) {
+  app::App app = app::parse_model(request.model);
+  for (const auto& [service, replicas] : request.scale) {
+    const auto found = app.services.find(service);
+    if (found != app.services.end()) found->second.replicas = replicas;
+  }
+  return app;
+}
+
 Json to_json(const Request& request) {
   return Json::object(
       {{"model", request.model},
@@ -66,7 +75,8 @@ Json to_json(const Request& request) {
        {"environment", request.environment},
        {"by", request.by},
        {"development", request.development},
-       {"release_commands", request.release_commands}});
+       {"release_commands", request.release_commands},
+       {"scale", strings(request.scale, [](int replicas) { return replicas; })}});
 }
 
 Request parse_request(const Json& json) {
@@ -82,6 +92,10 @@ Request parse_request(const Json& json) {
   request.by = json.string_or("by", "");
   request.development = json.boolean_or("development", false);
   request.release_commands = json.boolean_or("release_commands", true);
+  if (const Json* scale = json.find("scale")) {
+    for (const auto& [service, replicas] : scale->members())
+      request.scale[service] = static_cast<int>(replicas.integer());
+  }
   return request;
 }
 

@@ -27,11 +27,13 @@ router::Pool pool_of(const std::string& app, const app::Service& service) {
   return pool;
 }
 
-std::vector<router::Target> ready_targets(const std::string& app, const GroupId& group,
+/// Of the group's instances, those that the release counts: one that grows or shrinks has others beside them.
+std::vector<router::Target> ready_targets(const std::string& app, const GroupId& group, int replicas,
                                           const supervise::Snapshot& snapshot) {
   std::vector<router::Target> targets;
   for (const supervise::InstanceStatus& instance : snapshot.instances) {
-    if (instance.group != group || instance.health != supervise::Health::ready) continue;
+    if (instance.group != group || instance.slot > replicas) continue;
+    if (instance.health != supervise::Health::ready) continue;
     targets.push_back({instance.id, instance.address, app + "/" + version(release_of(group))});
   }
   return targets;
@@ -147,7 +149,7 @@ router::RouteTable make_table(const net::Address& http, const std::vector<AppInT
         router::Pool pool = pool_of(app.name, service);
         const auto group = one.serving->groups.find(name);
         if (group != one.serving->groups.end())
-          pool.targets = ready_targets(app.name, group->second, snapshot);
+          pool.targets = ready_targets(app.name, group->second, service.replicas, snapshot);
         pools.insert(pool.name);
         table.pools.push_back(std::move(pool));
       }

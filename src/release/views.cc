@@ -11,7 +11,7 @@
 namespace holdall::release {
 namespace {
 
-constexpr std::array kChangeNames{"add", "replace", "keep", "remove"};
+constexpr std::array kChangeNames{"add", "replace", "keep", "remove", "scale"};
 
 Json strings(const std::vector<std::string>& items) {
   Json array = Json::array();
@@ -39,6 +39,7 @@ Json to_json(const Plan& plan) {
                        {"routes", strings(plan.routes)},
                        {"ports", strings(plan.ports)},
                        {"secrets", std::move(secrets)},
+                       {"scaled", strings(plan.scaled)},
                        {"commands", strings(plan.commands)},
                        {"not_undone", strings(plan.not_undone)},
                        {"warnings", strings(plan.warnings)}});
