@@ -12,6 +12,10 @@ int main(int argc, char** argv) {
       {"up", kDevelop, "run the app of this directory and follow its output", cli::up},
       {"down", kDevelop, "stop what `up` runs", cli::down},
       {"ps", kDevelop, "list instances", cli::ps},
+      {"restart", kDevelop, "restart services; on a server without losing a request", cli::restart},
+      {"stop", kDevelop, "stop services and keep them", cli::stop},
+      {"start", kDevelop, "start stopped services", cli::start},
+      {"kill", kDevelop, "send a signal to services", cli::kill},
       {"logs", kDevelop, "show what instances said", cli::logs},
       {"config", kDevelop, "check the Compose file and print the model", cli::config},
 
@@ -19,6 +23,7 @@ int main(int argc, char** argv) {
       {"deploy", kRelease, "release this directory without losing a request", cli::deploy},
       {"releases", kRelease, "list releases, or show one with its report", cli::releases},
       {"rollback", kRelease, "go back to an earlier release", cli::rollback},
+      {"scale", kRelease, "run another number of a service's instances", cli::scale},
       {"secrets", kRelease, "seal values into a file for git, which only the server can open", cli::secrets},
       {"status", kRelease, "show what serves and how its instances are", cli::status},
 

@@ -136,12 +136,15 @@ net::Response Handlers::status(net::Request& request) {
   for (const std::string& url : status.urls) urls.add(url);
   Json problems = Json::array();
   for (const std::string& problem : status.problems) problems.add(problem);
+  Json scaled = Json::array();
+  for (const std::string& one : status.scaled) scaled.add(one);
   return net::json_response(Json::object({{"app", status.name},
                                           {"serving", or_null(status.serving)},
                                           {"moving", or_null(status.moving)},
                                           {"instances", instances(status)},
                                           {"urls", urls},
-                                          {"problems", problems}}));
+                                          {"problems", problems},
+                                          {"scaled", scaled}}));
 }
 
 net::Response Handlers::plan(net::Request& request) {

@@ -38,6 +38,13 @@ class Handlers {
   net::Response cancel(net::Request& request);
   net::Response destroy(net::Request& request);
 
+  // changes.cc
+  net::Response scale(net::Request& request);
+  net::Response restart(net::Request& request);
+  net::Response stop_services(net::Request& request);
+  net::Response start_services(net::Request& request);
+  net::Response kill(net::Request& request);
+
   // secrets.cc
   net::Response keys(net::Request& request);
   net::Response ensure_key(net::Request& request);

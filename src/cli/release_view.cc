@@ -31,6 +31,7 @@ std::string_view sign(const std::string& kind) {
   if (kind == "add") return "+";
   if (kind == "replace") return "~";
   if (kind == "remove") return "-";
+  if (kind == "scale") return "*";
   return "=";
 }
 
@@ -116,7 +117,8 @@ std::vector<std::string> plan_lines(const Json& plan) {
   if (!plan.at("ports").items().empty()) lines.push_back(labelled("ports", joined(plan.at("ports"), "   ")));
   if (std::string secrets = secrets_text(plan); !secrets.empty())
     lines.push_back(labelled("secrets", secrets));
-  for (const auto& [member, word] : {std::pair("commands", "run"), std::pair("not_undone", "not undone")}) {
+  for (const auto& [member, word] :
+       {std::pair("scaled", "scaled"), std::pair("commands", "run"), std::pair("not_undone", "not undone")}) {
     const Json* list = plan.find(member);
     if (!list) continue;
     for (const Json& one : list->items()) lines.push_back(labelled(word, one.string()));
@@ -125,7 +127,8 @@ std::vector<std::string> plan_lines(const Json& plan) {
     for (const Json& warning : warnings->items()) lines.push_back(labelled("limits", warning.string()));
   }
   for (const Json& change : plan.at("changes").items()) {
-    if (change.at("kind").string() != "replace") continue;
+    const std::string& kind = change.at("kind").string();
+    if (kind != "replace" && kind != "scale") continue;
     for (const Json& why : change.at("why").items()) {
       lines.push_back(labelled("change", fmt::format("{}.{}", change.at("service").string(), why.string())));
     }

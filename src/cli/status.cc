@@ -28,6 +28,9 @@ void print_app(const Json& status, const Terminal& out) {
     out.line(fmt::format("  moving    {}   step {}", release_text(moving, ""), moving->at("step").string()));
   }
   for (const Json& url : status.at("urls").items()) out.line("  url       " + url.string());
+  if (const Json* scaled = status.find("scaled")) {
+    for (const Json& one : scaled->items()) out.line("  scaled    " + one.string());
+  }
   for (const Json& problem : status.at("problems").items()) {
     out.line("  problem   " + out.paint(Colour::red, problem.string()));
   }

@@ -144,6 +144,7 @@ class Up {
   /// False if what runs now is not this project as it stands.
   bool release() {
     const std::string path = app_path(project_.app.name);
+    start_stopped(path);
     narrow(project_, wanted_services(path));
     seal_for_development(project_, server_);
     wire::DeployRequest request = deploy_request(project_, send_artefacts(server_, project_.app, errors_));
@@ -179,6 +180,21 @@ class Up {
     std::optional<Json> status = server_.find(app_path(project_.app.name) + "/status");
     const Json* serving = status ? status->find("serving") : nullptr;
     return serving && !serving->is_null();
+  }
+
+  /// As in Compose, what `stop` stopped starts again; of the services named, those that there are already.
+  void start_stopped(const std::string& path) {
+    if (!serves_something()) return;
+    std::vector<Json> calls;
+    if (services_.empty()) calls.push_back(Json::array());
+    for (const std::string& service : services_) calls.push_back(Json::array({service}));
+    for (Json& services : calls) {
+      try {
+        server_.post(path + "/start", Json::object({{"services", std::move(services)}}));
+      } catch (const Error& error) {
+        if (error.kind() != Error::missing) throw;  // the file has it, and what serves has not
+      }
+    }
   }
 
   /// As in Compose, services that are not named and run already go on.

@@ -183,6 +183,9 @@ class Engine {
   virtual void apply(const Group& group) = 0;
   void remove(const GroupId& group) { apply(Group{group, {}, {}}); }
 
+  /// Sends the signal to the instance's program. Throws `missing` unless it runs.
+  virtual void signal(const InstanceId& id, int number) = 0;
+
   /// All instances of all groups, those that a former control started included. An instance that was stopped
   /// vanishes once its whole tree is gone and its output is on the disk; a member that exited stays until it
   /// is no member.

@@ -122,6 +122,11 @@ class FakeEngine final : public Engine {
     std::lock_guard lock(mutex_);
     return copies_;
   }
+  /// Every signal that was sent, in order.
+  std::vector<std::pair<InstanceId, int>> signals() const {
+    std::lock_guard lock(mutex_);
+    return signals_;
+  }
   std::size_t present() const {
     std::lock_guard lock(mutex_);
     return instances_.size();
@@ -169,6 +174,14 @@ class FakeEngine final : public Engine {
     for (const Member& member : group.members) {
       if (!instances_.contains(member.id)) start(group, member);
     }
+  }
+
+  void signal(const InstanceId& id, int number) override {
+    std::lock_guard lock(mutex_);
+    const auto found = instances_.find(id);
+    if (found == instances_.end() || found->second.state == State::exited)
+      throw Error(Error::missing, "no instance " + id.value + " is running");
+    signals_.emplace_back(id, number);
   }
 
   std::vector<Instance> observe() override {
@@ -261,6 +274,7 @@ class FakeEngine final : public Engine {
   std::map<InstanceId, Instance> instances_;
   std::map<InstanceId, std::vector<Listener>> listeners_;
   std::vector<InstanceId> started_;
+  std::vector<std::pair<InstanceId, int>> signals_;
   std::vector<std::pair<InstanceId, std::vector<std::string>>> left_;
   std::vector<Workload> copies_;
   std::set<Digest> artefacts_;

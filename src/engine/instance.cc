@@ -152,6 +152,12 @@ void ProcessInstance::stop() {
   failpoint("engine.stop.after");
 }
 
+bool ProcessInstance::signal(int number) {
+  if (!link_ || phase_ != alive_) return false;
+  link_->signal(number);
+  return true;
+}
+
 void ProcessInstance::advance() {
   if (shim_lives_) {
     if (!link_ && phase_ == alive_) connect();

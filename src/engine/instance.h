@@ -58,6 +58,8 @@ class ProcessInstance {
   void fail(std::string why);
   /// Stop signal now, SIGKILL to all of it after its grace. Idempotent.
   void stop();
+  /// To its program. False if nobody is there to pass it on.
+  bool signal(int number);
   /// Takes in what has happened since, without waiting.
   void advance();
   /// Its control groups; false while there is a process in one, which is killed. Only once it is gone.

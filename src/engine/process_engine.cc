@@ -67,6 +67,7 @@ class ProcessEngine final : public Engine {
   void keep_artefacts(const std::vector<Digest>& kept) override { artefacts_.keep(kept); }
 
   void apply(const Group& group) override;
+  void signal(const InstanceId& id, int number) override;
   std::vector<Instance> observe() override;
   int changes() const override { return epoll_.get(); }
 
@@ -217,6 +218,12 @@ void ProcessEngine::apply(const Group& group) {
   }
   settle();
   poke(news_);
+}
+
+void ProcessEngine::signal(const InstanceId& id, int number) {
+  const auto row = rows_.find(id);
+  if (row == rows_.end() || !row->second.instance->signal(number))
+    throw Error(Error::missing, fmt::format("no instance {} is running", id.value));
 }
 
 /// `directory` is the instance's own.

@@ -56,6 +56,8 @@ Fd ShimLink::listen(const std::filesystem::path& socket) {
   return fd;
 }
 
+void ShimLink::signal(int number) { send(fmt::format("signal {}", number)); }
+
 void ShimLink::stop(int signal, std::chrono::milliseconds grace) {
   send(fmt::format("stop {} {}", signal, grace.count()));
 }

@@ -36,6 +36,7 @@ class ShimLink {
   const Fd& fd() const { return socket_; }
   void ask_hello() { send("hello"); }
   void stop(int signal, std::chrono::milliseconds grace);
+  void signal(int number);
 
   enum class Heard : std::uint8_t { nothing, hello, exited, other, end };
   /// The next message, if there is one; `hello()` is the last heard.

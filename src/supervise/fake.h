@@ -120,6 +120,11 @@ class FakeSupervisor final : public Supervisor {
     publish(std::move(next));
   }
 
+  void signal(const InstanceId& instance, int number) override {
+    std::lock_guard lock(mutex_);
+    calls_.push_back("signal " + instance.value + " " + std::to_string(number));
+  }
+
   void watch_closely(const GroupId& group, bool closely) override {
     std::lock_guard lock(mutex_);
     calls_.push_back((closely ? "closely " : "loosely ") + group.value);

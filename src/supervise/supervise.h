@@ -127,6 +127,10 @@ class Supervisor {
   /// Throws `missing` for a group that is not wanted.
   virtual void resize(const GroupId& group, int replicas) = 0;
 
+  /// Sends the signal to the instance's program; what comes of it is its own affair, and the restart
+  /// policy's. Throws `missing` unless it runs.
+  virtual void signal(const InstanceId& instance, int number) = 0;
+
   /// Probes by `interval` while true (a release looks), by `later_interval` else. New groups begin with true.
   virtual void watch_closely(const GroupId& group, bool closely) = 0;
 

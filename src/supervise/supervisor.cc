@@ -62,6 +62,9 @@ class Running final : public Supervisor {
   void resize(const GroupId& group, int replicas) override {
     call([&] { reconciler_.resize(group, replicas); });
   }
+  void signal(const InstanceId& instance, int number) override {
+    call([&] { engine_.signal(instance, number); });
+  }
   void watch_closely(const GroupId& group, bool closely) override {
     call([&] { reconciler_.watch_closely(group, closely); });
   }

@@ -1,0 +1,136 @@
+// What changes a running app without a file: other numbers, new instances, stops and signals.
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <set>
+
+#include "api/handlers.h"
+#include "base/error.h"
+#include "base/subprocess.h"
+
+namespace holdall::api {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Every instance gets its grace; a client that waits longer asks again.
+constexpr auto kStopTimeout = 5min;
+
+const std::string& app_of(const net::Request& request) { return request.parameters.at(0); }
+
+std::string key_of(const net::Request& request) { return std::string(request.header("Idempotency-Key")); }
+
+Json body_of(net::Request& request) { return request.body.empty() ? Json::object() : request.json(); }
+
+std::set<std::string> names(const Json& body, std::string_view member) {
+  std::set<std::string> all;
+  if (const Json* list = body.find(member)) {
+    for (const Json& name : list->items()) all.insert(name.string());
+  }
+  return all;
+}
+
+bool is_running(const supervise::InstanceStatus& instance) {
+  using supervise::Health;
+  switch (instance.health) {
+    case Health::starting:
+    case Health::ready:
+    case Health::unready:
+    case Health::stopping: return true;
+    case Health::waiting:
+    case Health::completed:
+    case Health::failed: return false;
+  }
+  return false;
+}
+
+net::Response released(const std::optional<release::Release>& begun) {
+  if (!begun) return net::json_response(Json::object({{"unchanged", true}}));
+  return net::json_response(Json::object({{"release", to_json(*begun)}}), 201);
+}
+
+/// Of these services (none: of all), those of the app's instances that run: "web.1".
+std::vector<std::string> send_signal(const Parts& parts, const std::string& app,
+                                     const std::set<std::string>& services, int number) {
+  std::vector<std::string> sent;
+  for (const supervise::InstanceStatus& one : parts.releases.status(app).instances) {
+    if (!is_running(one) || (!services.empty() && !services.contains(one.service))) continue;
+    try {
+      parts.supervisor.signal(one.id, number);
+      sent.push_back(fmt::format("{}.{}", one.service, one.slot));
+    } catch (const Error& error) {
+      if (error.kind() != Error::missing) throw;  // it has ended meanwhile
+    }
+  }
+  return sent;
+}
+
+}  // namespace
+
+net::Response Handlers::scale(net::Request& request) {
+  const Json body = body_of(request);
+  std::map<std::string, int> replicas;
+  if (const Json* services = body.find("services")) {
+    for (const auto& [name, count] : services->members()) replicas[name] = static_cast<int>(count.integer());
+  }
+  return released(
+      parts_.releases.scale(app_of(request), replicas, names(body, "reset"), request.user, key_of(request)));
+}
+
+net::Response Handlers::restart(net::Request& request) {
+  const Json body = body_of(request);
+  return released(
+      parts_.releases.restart(app_of(request), names(body, "services"), request.user, key_of(request)));
+}
+
+net::Response Handlers::stop_services(net::Request& request) {
+  const Json body = body_of(request);
+  const std::set<std::string> services = names(body, "services");
+  const Deadline all = Deadline::after(kStopTimeout);
+  const Json* timeout = body.find("timeout_ms");
+  if (!timeout || timeout->is_null()) {
+    parts_.releases.stop(app_of(request), services, all);
+    return net::json_response(Json::object());
+  }
+  // One service after another stops, so what the first wait leaves is killed until nothing is left.
+  while (true) {
+    try {
+      parts_.releases.stop(app_of(request), services,
+                           Deadline::after(std::chrono::milliseconds(timeout->integer())));
+      return net::json_response(Json::object());
+    } catch (const Error& error) {
+      if (error.kind() != Error::busy || all.passed()) throw;
+    }
+    for (const supervise::InstanceStatus& one : parts_.releases.status(app_of(request)).instances) {
+      if (one.health != supervise::Health::stopping) continue;
+      try {
+        parts_.supervisor.signal(one.id, SIGKILL);
+      } catch (const Error& error) {
+        if (error.kind() != Error::missing) throw;
+      }
+    }
+  }
+}
+
+net::Response Handlers::start_services(net::Request& request) {
+  parts_.releases.start(app_of(request), names(body_of(request), "services"));
+  return net::json_response(Json::object());
+}
+
+net::Response Handlers::kill(net::Request& request) {
+  const Json body = body_of(request);
+  const int number = parse_signal(body.string_or("signal", "SIGKILL"));
+  const std::set<std::string> services = names(body, "services");
+  Json instances = Json::array();
+  for (std::string& name : send_signal(parts_, app_of(request), services, number))
+    instances.add(std::move(name));
+  if (instances.items().empty()) {
+    throw Error(Error::missing, fmt::format("no instance of {}{} runs", app_of(request),
+                                            services.empty() ? "" : "'s " + *services.begin()));
+  }
+  return net::json_response(Json::object({{"instances", std::move(instances)}}));
+}
+
+}  // namespace holdall::api
