@@ -70,9 +70,9 @@ wire::PackedTree pack(const app::Service& service) {
   }
 }
 
-std::string target_of(const Digest& digest, const app::Service& service) {
+std::string target_of(const Digest& digest, const app::Service& service, const std::string& app) {
   Json::Array argv(service.build.begin(), service.build.end());
-  return fmt::format("/v1/sources/{}?build={}", digest.value,
+  return fmt::format("/v1/sources/{}?app={}&build={}", digest.value, wire::percent_encode(app),
                      wire::percent_encode(Json::array(argv).print()));
 }
 
@@ -147,7 +147,7 @@ std::map<std::string, std::string> send_artefacts(Server& server, const app::App
   for (const std::string& name : app.service_order) {
     const app::Service& service = app.services.at(name);
     wire::PackedTree tree = pack(service);
-    std::string target = target_of(tree.digest, service);
+    std::string target = target_of(tree.digest, service, app.name);
     std::optional<Json> answer = server.find(target);
     if (!answer) {
       progress.transient(fmt::format("  {:<10}{} {}", "send", name, bytes_text(tree.bytes)));
