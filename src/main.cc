@@ -30,6 +30,8 @@ int main(int argc, char** argv) {
       {"serve", kServer, "be the server: API, router, supervision", serve_command},
       {"reload", kServer, "upgrade the server to the installed binary without losing a request", cli::reload},
       {"apps", kServer, "list apps, or destroy one", cli::apps},
+      {"setup", kServer, "make a server of a machine", cli::setup},
+      {"access", kServer, "say who may use this server, and see what they did", cli::access},
       {"version", kServer, "print the version", cli::version},
 
       {"completion", kHelp, "print what makes a shell complete these words", cli::completion},

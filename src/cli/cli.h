@@ -69,6 +69,8 @@ int kill(Invocation& call);
 int secrets(Invocation& call);
 int apps(Invocation& call);
 int reload(Invocation& call);
+int access(Invocation& call);
+int setup(Invocation& call);
 int version(Invocation& call);
 int stdio(Invocation& call);
 int completion(Invocation& call);
