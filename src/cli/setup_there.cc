@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "app/app.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/files.h"
@@ -19,23 +20,11 @@
 namespace holdall::cli {
 namespace {
 
-/// What ssh may be given as a destination: no option, nothing that it expands.
-void check_destination(const std::string& destination) {
-  constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+@:[]";
-  bool good = !destination.empty() && destination.front() != '-' &&
-              destination.find_first_not_of(kPlain) == std::string::npos;
-  std::size_t at = destination.rfind('@');
-  if (good && at + 1 < destination.size() && destination[at + 1] != '-') return;
-  throw Error(Error::invalid,
-              fmt::format("'{}' is no server: write USER@HOST, or USER@HOST:PORT", destination));
-}
-
 /// Another machine over the system's ssh. ssh joins what it is given with blanks and has the login shell read
 /// it: every word here is one that no shell reads otherwise, and what is data goes to stdin.
 class Remote {
  public:
-  explicit Remote(const std::string& destination) : destination_("ssh://" + destination) {}
+  explicit Remote(const app::Host& host) : host_(host) {}
 
   /// What a command says there. Throws `failed` with its last words.
   std::string ask(const std::vector<std::string>& words) { return finish(words, -1, false); }
@@ -51,7 +40,10 @@ class Remote {
  private:
   holdall::Command ssh(const std::vector<std::string>& words, bool terminal) const {
     holdall::Command command;
-    command.argv = {"ssh", terminal ? "-t" : "-T", "--", destination_};
+    command.argv = {"ssh", terminal ? "-t" : "-T"};
+    if (!host_.user.empty()) command.argv.insert(command.argv.end(), {"-l", host_.user});
+    if (host_.port) command.argv.insert(command.argv.end(), {"-p", std::to_string(host_.port)});
+    command.argv.insert(command.argv.end(), {"--", host_.name});
     command.argv.insert(command.argv.end(), words.begin(), words.end());
     command.environment = environment();
     return command;
@@ -81,13 +73,13 @@ class Remote {
     }
     int code = wait(child);
     constexpr int kSshFailed = 255;
-    if (code == kSshFailed) throw Error(Error::failed, fmt::format("ssh did not reach {}", destination_));
+    if (code == kSshFailed) throw Error(Error::failed, fmt::format("ssh did not reach {}", app::text(host_)));
     if (code != 0) throw Error(Error::failed, fmt::format("`{}` exited there with {}", words.front(), code));
     while (text.ends_with('\n')) text.pop_back();
     return text;
   }
 
-  const std::string destination_;
+  const app::Host host_;
 };
 
 void check_machine(Remote& remote) {
@@ -153,8 +145,9 @@ class Sent {
 
 int setup_there(const std::string& destination, const std::vector<std::string>& words, bool dry_run,
                 const Terminal& out) {
-  check_destination(destination);
-  Remote remote(destination);
+  bool whole = destination.starts_with("ssh://");
+  const app::Host host = app::parse_host(whole ? destination : "ssh://" + destination);
+  Remote remote(host);
   check_machine(remote);
   int code = 0;
   {

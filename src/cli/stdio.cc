@@ -7,8 +7,10 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <optional>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "cli/options.h"
 #include "cli/settings.h"
 #include "net/socket.h"
@@ -90,10 +92,14 @@ void copy(const Fd& api) {
 }  // namespace
 
 int stdio(Invocation& call) {
+  std::optional<std::string> as;
   Options options(call, "  ssh deploy@shop.example holdall stdio");
+  options.value("--as", as, "NAME", "whom the connection is introduced as: what a key of `access add` runs");
   if (!options.parse()) return 0;
-  net::Address address = socket_at(settings().at("HOLDALL_API").value);
+  net::Address address = socket_at(call.globals.host.value_or(settings().at("HOLDALL_API").value));
   Fd api = net::connect(address, Deadline::after(kConnectTimeout));
+  // A new connection takes a line at once.
+  if (as) write_all(api.get(), fmt::format("as {}\n", *as));
   std::signal(SIGPIPE, SIG_IGN);
   never_block(STDIN_FILENO);
   never_block(STDOUT_FILENO);
