@@ -76,8 +76,8 @@ class Machine:
         subprocess.run(['ip', 'netns', 'del', self.namespace], capture_output=True, check=False)
 
     def words(self, words, home='/root'):
-        return ['nsenter', f'--target={self.init}', '--net', '--mount', '--pid', '--uts', '--root', f'--wd={home}',
-                'env', '-i', 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'HOME=/root', 'LANG=C.UTF-8', *map(str, words)]
+        return ['nsenter', f'--target={self.init}', '--net', '--mount', '--pid', '--uts', '--root', '--wd=/',
+                'env', '-i', '-C', home, 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'HOME=/root', 'LANG=C.UTF-8', *map(str, words)]
 
     def run(self, *words, code=0, stdin='', cwd='/root', environment=None, seconds=None):
         """Runs to its end. Fails unless the exit code is `code` (None: any)."""
