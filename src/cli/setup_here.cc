@@ -277,7 +277,7 @@ Step Machine::service() {
         must_run({"systemctl", "enable", "--now", "holdall.service"});
       }
     } else if (runs) {
-      if (auto pid = pid_of("serve")) kill(*pid, SIGHUP);
+      must_run({program_, "reload"});
     } else {
       start_without_systemd();
     }
