@@ -11,7 +11,7 @@ install(TARGETS holdall_base holdall_net holdall_store holdall_kit ARCHIVE DESTI
 file(GLOB base_headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/base/*.h)
 list(FILTER base_headers EXCLUDE REGEX "/(log_sink|failpoint)\\.h$")
 install(FILES ${base_headers} DESTINATION ${kit_headers}/base COMPONENT kit)
-foreach(header net/address net/client net/fake net/http net/server net/socket net/sse net/url store/store
+foreach(header net/address net/client net/fake net/http net/server net/socket net/sse net/stream net/url store/store
         kit/kit kit/database kit/health kit/settings kit/web)
   get_filename_component(room ${header} DIRECTORY)
   install(FILES ${CMAKE_SOURCE_DIR}/src/${header}.h DESTINATION ${kit_headers}/${room} COMPONENT kit)
