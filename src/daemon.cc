@@ -23,6 +23,7 @@
 #include "base/secret.h"
 #include "base/tasks.h"
 #include "daemon_parent.h"
+#include "daemon_tls.h"
 #include "kit/kit.h"
 #include "logs/logs.h"
 #include "net/server.h"
@@ -58,8 +59,8 @@ constexpr const char* kHttpListener = "http";
 constexpr std::size_t kLastLines = 10;
 
 /// What control is told in its argv: STATE API HTTP KEYS ENGINE OPEN_FILES CORE_BYTES, the limits that serve
-/// was given; then, each only if it is so, "private" for `up`'s own, "shared-uid", "uids" FIRST LAST, and
-/// "going-back" when an upgrade has failed. Written by serve, below.
+/// was given; then, each only if it is so, "private" for `up`'s own, "shared-uid", "uids" FIRST LAST,
+/// "api-tls" ADDRESS CERTIFICATE KEY, and "going-back" when an upgrade has failed. Written by serve, below.
 struct ControlSettings {
   std::filesystem::path state;
   net::Address api, http;
@@ -68,6 +69,8 @@ struct ControlSettings {
   std::uint64_t open_files = 0, core_bytes = 0;
   bool is_private = false, shared_uid = false, going_back = false;
   std::optional<release::UidRange> uids;
+  std::optional<net::Address> api_tls;
+  std::filesystem::path api_tls_cert, api_tls_key;  ///< empty: of its own making
 
   std::filesystem::path run() const { return std::filesystem::path(api.path).parent_path(); }
 };
@@ -101,6 +104,11 @@ std::vector<std::string> control_argv(const cli::ServeSettings& settings, const 
          {std::string("uids"), std::to_string(settings.uids->first), std::to_string(settings.uids->second)})
       argv.push_back(std::move(word));
   }
+  if (settings.api_tls) {
+    for (std::string word : {std::string("api-tls"), net::text(*settings.api_tls),
+                             settings.api_tls_cert.string(), settings.api_tls_key.string()})
+      argv.push_back(std::move(word));
+  }
   return argv;
 }
 
@@ -118,6 +126,13 @@ ControlSettings control_settings(const std::vector<std::string>& arguments) {
     settings.is_private |= arguments[i] == "private";
     settings.shared_uid |= arguments[i] == "shared-uid";
     settings.going_back |= arguments[i] == "going-back";
+    if (arguments[i] == "api-tls" && i + 3 < arguments.size()) {
+      settings.api_tls = net::parse_address(arguments[i + 1]);
+      settings.api_tls_cert = arguments[i + 2];
+      settings.api_tls_key = arguments[i + 3];
+      i += 3;
+      continue;
+    }
     if (arguments[i] != "uids" || i + 2 >= arguments.size()) continue;
     settings.uids = {.first = static_cast<std::uint32_t>(std::stoul(arguments[i + 1])),
                      .last = static_cast<std::uint32_t>(std::stoul(arguments[i + 2]))};
@@ -259,15 +274,21 @@ void serve_api(const ControlSettings& settings, serve::ParentLink& link, const F
   release::Releases releases(*database, *engine, *supervisor, *router, clock, release_options);
 
   const api::SshDoor ssh = ssh_door(settings);
-  api::Api api({releases, *engine, *supervisor, *database, clock, keys}, {.state = settings.state,
-                                                                          .http = settings.http,
-                                                                          .engine = settings.engine,
-                                                                          .owner = geteuid(),
-                                                                          .group = kGroup,
-                                                                          .ssh = ssh,
-                                                                          .run = settings.run(),
-                                                                          .is_private = settings.is_private,
-                                                                          .exit = [&link] { link.exit(); }});
+  std::optional<TlsDoor> tls;
+  if (settings.api_tls) {
+    tls.emplace(*settings.api_tls, settings.api_tls_cert, settings.api_tls_key, settings.state);
+  }
+  api::Api api({releases, *engine, *supervisor, *database, clock, keys},
+               {.state = settings.state,
+                .http = settings.http,
+                .engine = settings.engine,
+                .owner = geteuid(),
+                .group = kGroup,
+                .ssh = ssh,
+                .tls = tls ? tls->facts() : api::TlsFacts{},
+                .run = settings.run(),
+                .is_private = settings.is_private,
+                .exit = [&link] { link.exit(); }});
   net::Server server(api.routes(), {.spool_dir = settings.state, .record = kit::log_request});
   server.add_listener({listen_for_api(settings.api)});
   if (!ssh.socket.empty()) {
@@ -280,12 +301,15 @@ void serve_api(const ControlSettings& settings, serve::ParentLink& link, const F
       fmt::format("ready: API at {}, requests at {}", net::text(settings.api), net::text(settings.http)),
       Json::object({{"api", net::text(settings.api)}, {"http", net::text(settings.http)}}));
   link.ready();
+  std::optional<TlsServer> tls_server;
+  if (tls) tls_server.emplace(*tls, api.routes(), settings.state);
 
   Fd ended = make_event();
   TaskGroup watcher;
   watcher.start("end of control", [&](const std::stop_token&) {
     wait_for_end(signals, link, ended);
     api.stop();
+    if (tls_server) tls_server->stop();
     server.stop();
   });
   server.run();

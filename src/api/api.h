@@ -19,6 +19,12 @@
 
 namespace holdall::api {
 
+/// The listener for tokens, for who asks about the server.
+struct TlsFacts {
+  std::string address;      ///< empty: there is none
+  std::string fingerprint;  ///< of its certificate
+};
+
 /// What the API speaks for. All of it outlives the Api.
 struct Parts {
   release::Releases& releases;
@@ -36,6 +42,7 @@ struct Options {
   unsigned owner = 0;  ///< the uid that may do everything, beside root and members of `group`
   std::string group = "holdall";
   SshDoor ssh;
+  TlsFacts tls;
   std::filesystem::path run = {};  ///< upgrade.json is read here
   bool is_private = false;         ///< `up`'s own server: it ends with its last session
   std::function<void()> exit;      ///< asks serve to end everything; for a private server

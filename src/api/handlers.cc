@@ -68,6 +68,10 @@ net::Response Handlers::server(net::Request&) {
                               {"serve", pid(serve)},
                               {"state", options_.state.string()},
                               {"private", options_.is_private}});
+  if (!options_.tls.address.empty()) {
+    server["api_tls"] =
+        Json::object({{"address", options_.tls.address}, {"fingerprint", options_.tls.fingerprint}});
+  }
   // Of the serve that runs now: the directory is gone with the machine's memory.
   if (auto upgrade = read_file_if_exists(options_.run / "upgrade.json"))
     server["upgrade"] = Json::parse(*upgrade);

@@ -174,7 +174,8 @@ std::vector<std::string> start_order(const App& app);
 struct Host {
   std::string user, name;  ///< of ssh; no user: ssh's own choice
   std::uint16_t port = 0;  ///< 0: ssh's own choice
-  std::string path;        ///< of a unix socket; empty: ssh
+  std::string path;        ///< of a unix socket; empty: ssh, or https
+  bool tls = false;        ///< https, to the API's TLS listener
   bool operator==(const Host&) const = default;
 };
 

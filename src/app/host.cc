@@ -9,8 +9,8 @@ namespace {
 
 [[noreturn]] void refuse(std::string_view text, std::string_view why) {
   throw Error(Error::invalid,
-              fmt::format("'{}' is no server: {}; write ssh://user@host, ssh://user@host:port or "
-                          "unix:///path/of/api.sock",
+              fmt::format("'{}' is no server: {}; write ssh://user@host, ssh://user@host:port, "
+                          "https://host:port or unix:///path/of/api.sock",
                           text, why));
 }
 
@@ -63,19 +63,28 @@ Host parse_ssh(std::string_view whole, std::string_view rest) {
 }  // namespace
 
 Host parse_host(std::string_view text) {
-  constexpr std::string_view kSsh = "ssh://", kUnix = "unix://";
+  constexpr std::string_view kSsh = "ssh://", kHttps = "https://", kUnix = "unix://";
+  if (text.starts_with("http://")) refuse(text, "tokens travel through TLS only");
+  if (text.starts_with(kHttps)) {
+    Host host = parse_ssh(text, text.substr(kHttps.size()));
+    if (!host.user.empty())
+      refuse(text, "who asks is told by the token, in the file that HOLDALL_TOKEN_FILE names");
+    host.tls = true;
+    return host;
+  }
   if (text.starts_with(kSsh)) return parse_ssh(text, text.substr(kSsh.size()));
   std::string_view path = text;
   if (path.starts_with(kUnix)) path.remove_prefix(kUnix.size());
-  if (!path.starts_with('/')) refuse(text, "it begins with neither ssh:// nor unix:///");
-  return {.user = "", .name = "", .port = 0, .path = std::string(path)};
+  if (!path.starts_with('/')) refuse(text, "it begins with none of ssh://, https:// and unix:///");
+  return {.user = "", .name = "", .port = 0, .path = std::string(path), .tls = false};
 }
 
 std::string text(const Host& host) {
   if (!host.path.empty()) return "unix://" + host.path;
   bool literal = host.name.find(':') != std::string::npos;
-  return fmt::format("ssh://{}{}{}{}{}{}", host.user, host.user.empty() ? "" : "@", literal ? "[" : "",
-                     host.name, literal ? "]" : "", host.port ? fmt::format(":{}", host.port) : "");
+  return fmt::format("{}://{}{}{}{}{}{}", host.tls ? "https" : "ssh", host.user, host.user.empty() ? "" : "@",
+                     literal ? "[" : "", host.name, literal ? "]" : "",
+                     host.port ? fmt::format(":{}", host.port) : "");
 }
 
 }  // namespace holdall::app

@@ -83,6 +83,9 @@ struct ServeSettings {
   std::filesystem::path run;   ///< the directory of `api`
   std::filesystem::path keys;  ///< private keys, a directory an app
   net::Address api, http;
+  std::optional<net::Address> api_tls;  ///< where tokens are taken, through TLS
+  /// Its certificate and key, PEM; empty: made at the first start, in the state directory.
+  std::filesystem::path api_tls_cert, api_tls_key;
   std::string engine;
   /// The users that services run as, first and last; nothing: all run as serve does.
   std::optional<std::pair<std::uint32_t, std::uint32_t>> uids;

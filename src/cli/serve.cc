@@ -42,9 +42,30 @@ std::pair<std::uint32_t, std::uint32_t> parse_uids(const Setting& setting) {
                                           setting.origin, setting.value));
 }
 
+/// The API's listener for tokens, if there is to be one.
+void choose_tls(std::map<std::string, Setting>& all, ServeSettings& chosen) {
+  const Setting &address = all["HOLDALL_API_TLS"], &cert = all["HOLDALL_API_TLS_CERT"],
+                &key = all["HOLDALL_API_TLS_KEY"];
+  if (cert.value.empty() != key.value.empty()) {
+    throw Error(Error::invalid,
+                "HOLDALL_API_TLS_CERT and HOLDALL_API_TLS_KEY go together: a certificate and its key");
+  }
+  if (address.value.empty()) return;
+  try {
+    chosen.api_tls = net::parse_address(address.value);
+  } catch (const Error& error) {
+    throw error.during(address.origin);
+  }
+  if (chosen.api_tls->is_unix())
+    throw Error(Error::invalid, address.origin + ": an address with a port is needed");
+  if (!cert.value.empty()) chosen.api_tls_cert = std::filesystem::absolute(cert.value);
+  if (!key.value.empty()) chosen.api_tls_key = std::filesystem::absolute(key.value);
+}
+
 }  // namespace
 
 std::optional<ServeSettings> serve_settings(Invocation& call) {
+  std::optional<std::string> api_tls, api_tls_cert, api_tls_key;
   std::optional<std::string> state, http, api, keys, engine, uids, for_upgrade;
   bool print_config = false, json = false, is_private = false, shared_uid = false;
   Options options(call, "  holdall serve --http :8080\n  holdall serve --print-config");
@@ -54,6 +75,12 @@ std::optional<ServeSettings> serve_settings(Invocation& call) {
   options.value("--keys", keys, "DIR", "private keys of sealed secrets, a directory an app (HOLDALL_KEYS)");
   options.value("--engine", engine, "NAME", "what runs instances: process (HOLDALL_ENGINE)");
   options.value("--uids", uids, "FIRST-LAST", "as root: the users that services are given (HOLDALL_UIDS)");
+  options.value("--api-tls", api_tls, "ADDRESS",
+                "where the API takes tokens, through TLS; off if left out (HOLDALL_API_TLS)");
+  options.value("--api-tls-cert", api_tls_cert, "FILE",
+                "its certificate, PEM; one of its own if left out (HOLDALL_API_TLS_CERT)");
+  options.value("--api-tls-key", api_tls_key, "FILE",
+                "the certificate's private key, PEM (HOLDALL_API_TLS_KEY)");
   options.flag("--shared-uid", shared_uid,
                "run every service as this user, and let them have secrets that the others could read");
   options.flag("--print-config", print_config, "print each setting and where it comes from, then exit");
@@ -70,6 +97,9 @@ std::optional<ServeSettings> serve_settings(Invocation& call) {
   if (keys) flags["HOLDALL_KEYS"] = *keys;
   if (engine) flags["HOLDALL_ENGINE"] = *engine;
   if (uids) flags["HOLDALL_UIDS"] = *uids;
+  if (api_tls) flags["HOLDALL_API_TLS"] = *api_tls;
+  if (api_tls_cert) flags["HOLDALL_API_TLS_CERT"] = *api_tls_cert;
+  if (api_tls_key) flags["HOLDALL_API_TLS_KEY"] = *api_tls_key;
   auto all = settings(std::move(flags));
 
   ServeSettings chosen;
@@ -87,6 +117,7 @@ std::optional<ServeSettings> serve_settings(Invocation& call) {
   } catch (const Error& error) {
     throw error.during(all["HOLDALL_HTTP"].origin);
   }
+  if (!is_private) choose_tls(all, chosen);
   if (chosen.engine != "process") {
     throw Error(Error::invalid, fmt::format("{}: engine '{}' is not in this version; there is: process",
                                             all["HOLDALL_ENGINE"].origin, chosen.engine));

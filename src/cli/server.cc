@@ -8,8 +8,10 @@
 #include "base/error.h"
 #include "cli/settings.h"
 #include "cli/target.h"
+#include "cli/token.h"
 #include "net/socket.h"
 #include "net/sse.h"
+#include "net/url.h"
 #include "wire/wire.h"
 
 namespace holdall::cli {
@@ -56,6 +58,30 @@ Error nobody(const app::Host& host) {
                            app::text(host)));
 }
 
+net::Connected plain(Fd socket, const std::string& name) {
+  return {std::make_unique<net::PlainStream>(std::move(socket)), name};
+}
+
+/// The server that its certificate, or the fingerprint that is expected, says it is.
+net::Connected over_tls(const app::Host& host, Deadline deadline) {
+  constexpr std::uint16_t kHttps = 443;
+  auto variables = environment();
+  net::Url url{.tls = true, .host = host.name, .port = host.port ? host.port : kHttps, .target = "/"};
+  net::FetchOptions options{.ca_file = variables["HOLDALL_TLS_CA"],
+                            .fingerprint = variables["HOLDALL_TLS_FINGERPRINT"]};
+  try {
+    return net::connect(url, deadline, options);
+  } catch (const Error& error) {
+    bool refused = std::string_view(error.what()).find("certificate is refused") != std::string_view::npos;
+    throw Error(
+        error.kind(),
+        fmt::format("{}: {}{}", app::text(host), error.what(),
+                    refused ? "\n  a certificate that the server made itself is known by its fingerprint: "
+                              "HOLDALL_TLS_FINGERPRINT, which `holdall status --server` says there"
+                            : ""));
+  }
+}
+
 }  // namespace
 
 /// Follows a stream's events and remembers where to go on. What `each` throws waits until the stream is left:
@@ -95,7 +121,7 @@ class Server::EventReader {
 };
 
 Server::Server(net::Address address)
-    : Server(app::Host{.user = "", .name = "", .port = 0, .path = address.path}) {}
+    : Server(app::Host{.user = "", .name = "", .port = 0, .path = address.path, .tls = false}) {}
 Server::Server(const app::Host& host) : name_(app::text(host)), host_(host) {}
 Server::~Server() = default;
 
@@ -105,23 +131,30 @@ auto Server::connected(Deadline deadline, Act act) {
   if (!host_.path.empty()) {
     net::Address address = socket_at(host_.path);
     try {
-      return act(net::Connected{net::connect(address, deadline), name_}, none);
+      return act(plain(net::connect(address, deadline), name_), none);
     } catch (const Error& error) {
       if (!answered_ && error.kind() == Error::missing) throw nobody(host_);
       throw;
     }
   }
+  if (host_.tls) return act(over_tls(host_, deadline), none);
   auto ssh = std::make_unique<SshConnection>(host_, environment());
   try {
-    return act(net::Connected{ssh->take_socket(), name_}, ssh);
+    return act(plain(ssh->take_socket(), name_), ssh);
   } catch (const Error& error) {
     if (!no_connection(error)) throw;
     throw ssh->explain(error);
   }
 }
 
-net::ClientResponse Server::call(net::ClientRequest request, Deadline deadline, bool repeatable) {
+/// What every request bears: the version, and through TLS the token.
+void Server::sign(net::ClientRequest& request) const {
   request.headers.emplace_back(wire::kClientHeader, wire::build().version);
+  if (host_.tls) request.headers.emplace_back("Authorization", fmt::format("Bearer {}", api_token().view()));
+}
+
+net::ClientResponse Server::call(net::ClientRequest request, Deadline deadline, bool repeatable) {
+  sign(request);
   std::optional<Deadline> patience;
   for (;;) {
     try {
@@ -210,7 +243,7 @@ void Server::events(const std::string& method, const std::function<std::string()
   Patience patience;
   for (;;) {
     net::ClientRequest request{.method = method, .target = target()};
-    request.headers.emplace_back(wire::kClientHeader, wire::build().version);
+    sign(request);
     request.headers.emplace_back("Accept", "text/event-stream");
     if (!reader.last_id().empty()) request.headers.emplace_back("Last-Event-ID", reader.last_id());
     std::optional<net::ClientResponse> response = stream(request, resume, patience, reader);

@@ -23,7 +23,7 @@ namespace holdall::cli {
 class Server {
  public:
   explicit Server(net::Address address);
-  explicit Server(const app::Host& host);  ///< a unix socket, or through ssh
+  explicit Server(const app::Host& host);  ///< a unix socket, through ssh, or https with a token
   ~Server();
 
   /// "ssh://deploy@shop.example", "unix:///run/holdall/api.sock".
@@ -51,6 +51,7 @@ class Server {
   class EventReader;
   using Patience = std::optional<Deadline>;  ///< runs while nobody answers
 
+  void sign(net::ClientRequest& request) const;
   net::ClientResponse call(net::ClientRequest request, Deadline deadline, bool repeatable);
   std::optional<net::ClientResponse> stream(const net::ClientRequest& request, bool resume,
                                             Patience& patience, EventReader& reader);

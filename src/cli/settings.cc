@@ -14,8 +14,9 @@ extern char** environ;
 namespace holdall::cli {
 namespace {
 
-constexpr std::array kNames{"HOLDALL_STATE", "HOLDALL_API",    "HOLDALL_HTTP",
-                            "HOLDALL_KEYS",  "HOLDALL_ENGINE", "HOLDALL_UIDS"};
+constexpr std::array kNames{"HOLDALL_STATE",   "HOLDALL_API",          "HOLDALL_HTTP",
+                            "HOLDALL_KEYS",    "HOLDALL_ENGINE",       "HOLDALL_UIDS",
+                            "HOLDALL_API_TLS", "HOLDALL_API_TLS_CERT", "HOLDALL_API_TLS_KEY"};
 constexpr const char* kFile = "/etc/holdall/holdall.conf";
 
 std::string value_or(const std::map<std::string, std::string>& environment, const std::string& name,
@@ -26,6 +27,7 @@ std::string value_or(const std::map<std::string, std::string>& environment, cons
 
 std::string default_value(const std::string& name, const SettingSources& sources, const std::string& state) {
   if (name == "HOLDALL_ENGINE") return "process";
+  if (name.starts_with("HOLDALL_API_TLS")) return "";
   if (name == "HOLDALL_UIDS") return sources.root ? "200000-265535" : "";
   if (name == "HOLDALL_HTTP") return sources.root ? ":80" : "127.0.0.1:8080";
   std::string home = value_or(sources.environment, "HOME", "/");
@@ -46,7 +48,9 @@ std::string default_value(const std::string& name, const SettingSources& sources
 Setting choose(const std::string& name, const SettingSources& sources, const std::string& state) {
   if (auto flag = sources.flags.find(name); flag != sources.flags.end()) {
     std::string word = "--";
-    for (char c : name.substr(8)) word += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    for (char c : name.substr(8)) {
+      word += c == '_' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    }
     return {flag->second, word};
   }
   std::string variable = value_or(sources.environment, name, "");

@@ -52,6 +52,9 @@ void print_server(const Json& server, const Terminal& out) {
   line("control", pid("control"));
   line("serve", pid("serve"));
   line("state", server.at("state").string());
+  if (const Json* tls = server.find("api_tls"))
+    line("tokens",
+         fmt::format("https at {}   {}", tls->at("address").string(), tls->at("fingerprint").string()));
   const Json* upgrade = server.find("upgrade");
   if (!upgrade) return;
   std::string at = upgrade->string_or("at", "");

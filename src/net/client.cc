@@ -52,22 +52,19 @@ std::string_view ClientResponse::header(std::string_view name) const {
 
 ClientResponse fetch(Connected connection, const ClientRequest& request, Deadline deadline,
                      std::size_t largest_body) {
-  PlainStream bytes(std::move(connection.socket));
-  Exchange exchange(bytes, std::move(connection.name), "localhost", request, deadline);
+  Exchange exchange(*connection.bytes, std::move(connection.name), connection.host, request, deadline);
   return fetch(exchange, request, largest_body);
 }
 
 ClientResponse stream(Connected connection, const ClientRequest& request, Deadline deadline,
                       const std::function<bool(std::string_view)>& sink) {
-  PlainStream bytes(std::move(connection.socket));
-  Exchange exchange(bytes, std::move(connection.name), "localhost", request, deadline);
+  Exchange exchange(*connection.bytes, std::move(connection.name), connection.host, request, deadline);
   return stream(exchange, request, sink);
 }
 
 UpgradeAnswer upgrade(Connected connection, const ClientRequest& request, Deadline deadline) {
-  auto bytes = std::make_unique<PlainStream>(std::move(connection.socket));
-  Exchange exchange(*bytes, std::move(connection.name), "localhost", request, deadline);
-  return upgrade(exchange, std::move(bytes), request);
+  Exchange exchange(*connection.bytes, std::move(connection.name), connection.host, request, deadline);
+  return upgrade(exchange, std::move(connection.bytes), request);
 }
 
 ClientResponse fetch(const Address& address, const ClientRequest& request, Deadline deadline,

@@ -51,10 +51,11 @@ struct UpgradeAnswer {
 /// The same, for `request.upgrade`. The deadline ends with the answer's head.
 UpgradeAnswer upgrade(const Address& address, const ClientRequest& request, Deadline deadline);
 
-/// A connected, non-blocking stream socket, and how errors call what is at its other end.
+/// A connected stream that does not block, and how errors call what is at its other end.
 struct Connected {
-  Fd socket;
+  std::unique_ptr<Stream> bytes;
   std::string name;
+  std::string host = "localhost";  ///< the Host header
 };
 /// The same over a connection that somebody else has made.
 ClientResponse fetch(Connected connection, const ClientRequest& request, Deadline deadline,
@@ -65,7 +66,8 @@ UpgradeAnswer upgrade(Connected connection, const ClientRequest& request, Deadli
 
 struct FetchOptions {
   std::size_t largest_body = std::size_t{16} << 20;  ///< of the answer
-  std::string ca_file = {};  ///< PEM: whom to trust instead of the system's certificates
+  std::string ca_file = {};      ///< PEM: whom to trust instead of the system's certificates
+  std::string fingerprint = {};  ///< "sha256:...": the one certificate to trust, whoever signed it
 };
 
 /// The same for a URL (its target is asked for, `request.target` is not): looks the host up, connects to the
@@ -75,5 +77,8 @@ struct FetchOptions {
 /// certificate is refused or its answer is cut, too large or no HTTP. Only who calls this links OpenSSL.
 ClientResponse fetch(const Url& url, const ClientRequest& request, Deadline deadline,
                      const FetchOptions& options = {});
+
+/// The connection alone, for the calls above. Its errors are those of `fetch`.
+Connected connect(const Url& url, Deadline deadline, const FetchOptions& options = {});
 
 }  // namespace holdall::net

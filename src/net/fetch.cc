@@ -34,11 +34,15 @@ Fd connect_to_any(const std::vector<Address>& addresses, Deadline deadline) {
 std::unique_ptr<Stream> open(const Url& url, Deadline deadline, const FetchOptions& options) {
   Fd socket = connect_to_any(resolve(url, deadline), deadline);
   if (!url.tls) return std::make_unique<PlainStream>(std::move(socket));
-  return std::make_unique<TlsStream>(std::move(socket), url.host, url.is_literal(), options.ca_file,
-                                     deadline);
+  return std::make_unique<TlsStream>(std::move(socket), url.host, url.is_literal(),
+                                     Trust{options.ca_file, options.fingerprint}, deadline);
 }
 
 }  // namespace
+
+Connected connect(const Url& url, Deadline deadline, const FetchOptions& options) {
+  return {open(url, deadline, options), text(at(url, "/")), host_header(url)};
+}
 
 ClientResponse fetch(const Url& url, const ClientRequest& request, Deadline deadline,
                      const FetchOptions& options) {

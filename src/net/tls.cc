@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <climits>
 
+#include "base/digest.h"
 #include "base/error.h"
 
 namespace holdall::net {
@@ -28,20 +29,36 @@ void must(bool done, std::string_view doing) {
 
 }  // namespace
 
+std::string fingerprint(const X509* certificate) {
+  unsigned char* bytes = nullptr;
+  int size = i2d_X509(certificate, &bytes);
+  must(size > 0, "read a certificate");
+  std::string text = sha256({reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)}).value;
+  OPENSSL_free(bytes);
+  return text;
+}
+
 void TlsStream::Free::operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
 void TlsStream::Free::operator()(SSL* ssl) const { SSL_free(ssl); }
 
-TlsStream::TlsStream(Fd socket, const std::string& host, bool is_literal, const std::string& ca_file,
+TlsStream::TlsStream(Fd socket, const std::string& host, bool is_literal, const Trust& trusted,
                      Deadline deadline)
     : socket_(std::move(socket)), context_(SSL_CTX_new(TLS_client_method())) {
   must(context_ != nullptr, "prepare TLS");
   SSL_CTX_set_min_proto_version(context_.get(), TLS1_2_VERSION);
   SSL_CTX_set_mode(context_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  trust(ca_file);
+  trust(trusted);
   ssl_.reset(SSL_new(context_.get()));
   must(ssl_ != nullptr && SSL_set_fd(ssl_.get(), socket_.get()) == 1, "prepare TLS");
   expect(host, is_literal);
   shake_hands(deadline);
+  if (!trusted.fingerprint.empty()) check_fingerprint(trusted.fingerprint);
+}
+
+TlsStream::TlsStream(Fd socket, SSL_CTX& context) : socket_(std::move(socket)), waits_for_(POLLIN) {
+  ssl_.reset(SSL_new(&context));
+  must(ssl_ != nullptr && SSL_set_fd(ssl_.get(), socket_.get()) == 1, "prepare TLS");
+  SSL_set_accept_state(ssl_.get());
 }
 
 TlsStream::~TlsStream() {
@@ -51,8 +68,12 @@ TlsStream::~TlsStream() {
   ERR_clear_error();
 }
 
-void TlsStream::trust(const std::string& ca_file) {
-  SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER, nullptr);
+void TlsStream::trust(const Trust& trust) {
+  const std::string& ca_file = trust.ca_file;
+  // The fingerprint is compared afterwards, and says more than any signature.
+  bool by_signature = trust.fingerprint.empty();
+  SSL_CTX_set_verify(context_.get(), by_signature ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
+  if (!by_signature) return;
   if (ca_file.empty()) {
     must(SSL_CTX_set_default_verify_paths(context_.get()) == 1, "read the system's certificates");
   } else {
@@ -70,6 +91,13 @@ void TlsStream::expect(const std::string& host, bool is_literal) {
   bool set =
       SSL_set1_host(ssl_.get(), host.c_str()) == 1 && SSL_set_tlsext_host_name(ssl_.get(), host.c_str()) == 1;
   must(set, "prepare TLS");
+}
+
+void TlsStream::check_fingerprint(const std::string& expected) const {
+  const X509* shown = SSL_get0_peer_certificate(ssl_.get());
+  if (shown && net::fingerprint(shown) == expected) return;
+  throw Error(Error::failed,
+              "its certificate is refused: its fingerprint is another one than the one expected");
 }
 
 void TlsStream::shake_hands(Deadline deadline) {

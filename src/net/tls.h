@@ -10,15 +10,27 @@
 
 namespace holdall::net {
 
-/// The client's end of a TLS connection over a connected socket: handshake and verification are done when the
-/// constructor returns. Only tls.cc and its callers bring OpenSSL into a program.
+/// Whom a client takes for the server. Neither: whom the system's certificates vouch for.
+struct Trust {
+  std::string ca_file = {};  ///< PEM: these instead of the system's certificates
+  std::string fingerprint =
+      {};  ///< the one certificate of this `fingerprint`, whoever signed it for whatever name
+};
+
+/// "sha256:" and 64 hex digits.
+std::string fingerprint(const X509* certificate);
+
+/// One end of a TLS connection over a connected socket. Only what includes this brings OpenSSL into a
+/// program.
 class TlsStream final : public Stream {
  public:
-  /// `host` is asked for (SNI) and must be named by the certificate; a literal address must be too. `ca_file`
-  /// replaces the system's certificates unless it is empty. Throws `failed` when the certificate is refused
-  /// or the other end speaks no TLS, `busy` at the deadline.
-  TlsStream(Fd socket, const std::string& host, bool is_literal, const std::string& ca_file,
-            Deadline deadline);
+  /// The client's: handshake and verification are done when this returns. `host` is asked for (SNI) and must
+  /// be named by the certificate; a literal address must be too. Throws `failed` when the certificate is
+  /// refused or the other end speaks no TLS, `busy` at the deadline.
+  TlsStream(Fd socket, const std::string& host, bool is_literal, const Trust& trust, Deadline deadline);
+
+  /// The server's, which shows itself by `context`: the handshake is a part of what is received first.
+  TlsStream(Fd socket, SSL_CTX& context);
   ~TlsStream() override;
 
   ssize_t send(std::string_view bytes) override;
@@ -32,8 +44,9 @@ class TlsStream final : public Stream {
     void operator()(SSL_CTX* context) const;
     void operator()(SSL* ssl) const;
   };
-  void trust(const std::string& ca_file);
+  void trust(const Trust& trust);
   void expect(const std::string& host, bool is_literal);
+  void check_fingerprint(const std::string& expected) const;
   void shake_hands(Deadline deadline);
   ssize_t result(int code);
 
