@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "cli/options.h"
 #include "cli/server.h"
+#include "cli/target.h"
 #include "cli/terminal.h"
 #include "wire/wire.h"
 
@@ -18,18 +19,23 @@ using namespace std::chrono_literals;
 // Each instance gets its stop_grace_period, and levels of depends_on follow each other.
 constexpr auto kDestroyTimeout = 10min;
 
-void list(Server& server, bool json) {
-  Json answer = server.get("/v1/apps");
-  if (json) {
-    std::fputs(answer.pretty().c_str(), stdout);
-    return;
-  }
+std::string table(const Json& apps) {
   Table table({"APP", "SERVING", "READY"});
-  for (const Json& app : answer.at("apps").items()) {
+  for (const Json& app : apps.items()) {
     table.row({app.at("name").string(), app.string_or("serving", "-"),
                fmt::format("{}/{}", app.integer_or("ready", 0), app.integer_or("instances", 0))});
   }
-  std::fputs(table.text().c_str(), stdout);
+  return table.text();
+}
+
+int list(std::deque<Server>& servers, bool json, const Terminal& out) {
+  auto ask = [](Server& server) { return server.get("/v1/apps"); };
+  if (json) {
+    std::fputs(ask_each(servers, ask).pretty().c_str(), stdout);
+    return 0;
+  }
+  return on_each(servers, out,
+                 [&](Server& server) { std::fputs(table(ask(server).at("apps")).c_str(), stdout); });
 }
 
 void confirm(const std::string& app, bool yes) {
@@ -56,17 +62,20 @@ int apps(Invocation& call) {
   options.argument("APP", name, "its name");
   options.flag("--json", json, "print a JSON object");
   if (!options.parse()) return 0;
-  Server server = server_of(call.globals);
-  if (!verb) return list(server, json), 0;
+  std::deque<Server> servers = servers_at(hosts_of(call.globals));
+  Terminal out(1, call.globals.ansi);
+  if (!verb) return list(servers, json, out);
   if (*verb != "destroy") {
     throw Error(Error::invalid, fmt::format("holdall apps: unknown word '{}'; there is: destroy", *verb));
   }
   if (!name) throw Error(Error::invalid, "holdall apps destroy: which one? see: holdall apps");
-  server.get(fmt::format("/v1/apps/{}/status", wire::percent_encode(*name)));  // there is such an app
+  const std::string path = "/v1/apps/" + wire::percent_encode(*name);
+  for (Server& server : servers) server.get(path + "/status");  // there is such an app
   confirm(*name, call.globals.yes);
-  server.remove("/v1/apps/" + wire::percent_encode(*name), Deadline::after(kDestroyTimeout));
-  Terminal(1, call.globals.ansi).line(fmt::format("{} is destroyed", *name));
-  return 0;
+  return on_each(servers, out, [&](Server& server) {
+    server.remove(path, Deadline::after(kDestroyTimeout));
+    out.line(fmt::format("{} is destroyed", *name));
+  });
 }
 
 }  // namespace holdall::cli

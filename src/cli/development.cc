@@ -12,9 +12,9 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/subprocess.h"
-#include "cli/app_name.h"
 #include "cli/project.h"
 #include "cli/settings.h"
+#include "cli/target.h"
 #include "net/socket.h"
 
 namespace holdall::cli {
@@ -127,17 +127,22 @@ void start_private_server(const PrivatePlace& place, const PrivateOptions& optio
   }
 }
 
-Stack find_stack(const Globals& globals) {
-  Stack stack{.app = globals.project_name.value_or(""), .server = nullptr};
+Stack find_stacks(const Globals& globals) {
   if (globals.host || globals.environment) {
-    stack.app = app_name(globals);
-    stack.server.reset(new Server(server_of(globals)));  // it does not move
-    return stack;
+    const Target target = target_of(globals);
+    return {.app = target.app, .servers = servers_at(target.hosts)};
   }
   app::Loaded project = load_project(globals, false, Terminal(2, globals.ansi));
-  stack.app = project.app.name;
+  Stack stack{.app = project.app.name, .servers = {}};
   PrivatePlace place = private_place(project.project_dir);
-  if (answers(place)) stack.server = std::make_unique<Server>(place.api());
+  if (answers(place)) stack.servers.emplace_back(place.api());
+  return stack;
+}
+
+Stack find_stack(const Globals& globals) {
+  if (globals.host || globals.environment) only_host(target_of(globals).hosts);
+  Stack stack = find_stacks(globals);
+  if (!stack.servers.empty()) stack.server = &stack.servers.front();
   return stack;
 }
 

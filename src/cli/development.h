@@ -1,7 +1,7 @@
 #pragma once
 
+#include <deque>
 #include <filesystem>
-#include <memory>
 #include <set>
 #include <string>
 
@@ -36,9 +36,13 @@ void start_private_server(const PrivatePlace& place, const PrivateOptions& optio
 /// named by -H or --on, else the project's private one, if it runs.
 struct Stack {
   std::string app;
-  std::unique_ptr<Server> server;  ///< nothing: none runs
+  std::deque<Server> servers;  ///< none: it does not run
+  Server* server = nullptr;    ///< the only one
 };
+/// Throws `invalid` where an environment has several servers.
 Stack find_stack(const Globals& globals);
+/// The same for a command that can be about several.
+Stack find_stacks(const Globals& globals);
 
 /// Whether its process has ended, whatever it left behind: asked of the kernel, by the lock it holds.
 bool is_gone(const PrivatePlace& place);

@@ -54,7 +54,8 @@ class LogPrinter {
     (line.stream == "stdout" ? at.out : at.err) = line.next;
     if (options_.since && line.time < *options_.since) return;
     if (!options_.prefix) return out_.line(line.text);
-    std::string name = fmt::format("{}.{}", line.service, line.slot);
+    std::string name =
+        fmt::format("{}{}{}.{}", options_.host, options_.host.empty() ? "" : " ", line.service, line.slot);
     Colour colour = colours_.try_emplace(name, kColours[colours_.size() % kColours.size()]).first->second;
     width_ = std::max(width_, name.size());
     out_.line(out_.paint(colour, fmt::format("{:<{}} | ", name, width_)) + line.text);

@@ -19,6 +19,7 @@ struct LogOptions {
   std::optional<int> tail;
   std::optional<WallTime> since;  ///< what was said before is left out
   bool prefix = true;             ///< "web.1  | " before each line
+  std::string host = {};          ///< and before that this, where there are several
 };
 
 /// Prints an app's output, each instance in its colour, over restarts of the server. Returns at the end of

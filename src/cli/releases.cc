@@ -7,6 +7,7 @@
 #include "cli/options.h"
 #include "cli/release_view.h"
 #include "cli/server.h"
+#include "cli/target.h"
 #include "cli/terminal.h"
 #include "wire/wire.h"
 
@@ -84,23 +85,30 @@ int releases(Invocation& call) {
   if (verb && *verb != "show") {
     throw Error(Error::invalid, fmt::format("holdall releases: unknown word '{}'; there is: show", *verb));
   }
-  std::string path = fmt::format("/v1/apps/{}/releases", wire::percent_encode(app_name(call.globals)));
-  Server server = server_of(call.globals);
-  if (which) path += fmt::format("/{}", parse_version(*which));
-  Json answer = server.get(path);
-  if (verb && !which) {
+  const Target target = target_of(call.globals);
+  const std::string path = fmt::format("/v1/apps/{}/releases", wire::percent_encode(target.app));
+  std::deque<Server> servers = servers_at(target.hosts);
+  auto ask = [&](Server& server) {
+    if (which) return server.get(fmt::format("{}/{}", path, parse_version(*which)));
+    Json answer = server.get(path);
+    if (!verb) return answer;
     const Json::Array& all = answer.at("releases").items();
     if (all.empty()) throw Error(Error::missing, "there is no release yet");
-    answer = server.get(fmt::format("{}/{}", path, all.front().at("number").integer()));
-  }
+    return server.get(fmt::format("{}/{}", path, all.front().at("number").integer()));
+  };
+  Terminal out(1, call.globals.ansi);
   if (json) {
-    std::fputs(answer.pretty().c_str(), stdout);
-  } else if (verb) {
-    print_one(answer.at("release"), Terminal(1, call.globals.ansi));
-  } else {
-    print_list(answer.at("releases"));
+    std::fputs(ask_each(servers, ask).pretty().c_str(), stdout);
+    return 0;
   }
-  return 0;
+  return on_each(servers, out, [&](Server& server) {
+    const Json answer = ask(server);
+    if (verb) {
+      print_one(answer.at("release"), out);
+    } else {
+      print_list(answer.at("releases"));
+    }
+  });
 }
 
 }  // namespace holdall::cli

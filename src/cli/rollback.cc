@@ -19,10 +19,12 @@ int rollback(Invocation& call) {
   if (!options.parse()) return 0;
   Json body = Json::object();
   if (to) body["to"] = parse_version(*to);
-  std::string app = app_name(call.globals);
-  Server server = server_of(call.globals);
-  const std::string target = fmt::format("/v1/apps/{}/rollback", wire::percent_encode(app));
-  return roll_out(call, server, app, how, [&] { return server.post(target, body, random_id()); });
+  const Target target = target_of(call.globals);
+  confirm_change(call.globals, target, "goes back to an earlier release");
+  std::deque<Server> servers = servers_at(target.hosts);
+  const std::string path = fmt::format("/v1/apps/{}/rollback", wire::percent_encode(target.app));
+  return roll_out(call, target.app, servers, how,
+                  [&](Server& server) { return server.post(path, body, random_id()); });
 }
 
 }  // namespace holdall::cli

@@ -204,14 +204,19 @@ Json Server::put_file(const std::string& target, int file) {
   return parsed(call(std::move(request), Deadline::never(), true));
 }
 
-net::UpgradeAnswer Server::upgrade(net::ClientRequest request, Deadline deadline) {
+net::UpgradeAnswer Server::upgrade(const std::string& target, const Json& body, std::string_view protocol) {
+  net::ClientRequest request{.method = "POST", .target = target, .body = body.print()};
   request.headers.emplace_back(wire::kClientHeader, wire::build().version);
+  request.headers.emplace_back("Content-Type", "application/json");
+  request.upgrade = protocol;
+  const Deadline deadline = Deadline::after(kCallTimeout);
   net::UpgradeAnswer answer =
       connected(deadline, [&](net::Connected connection, std::unique_ptr<SshConnection>& ssh) {
-        net::UpgradeAnswer answer = net::upgrade(std::move(connection), request, deadline);
-        if (ssh && answer.bytes) upgraded_.lock()->push_back(std::move(ssh));
-        return answer;
+        net::UpgradeAnswer upgraded = net::upgrade(std::move(connection), request, deadline);
+        if (ssh && upgraded.bytes) upgraded_.lock()->push_back(std::move(ssh));
+        return upgraded;
       });
+  answered_ = true;
   check_server(answer.response);
   if (!answer.bytes) throw_answer(answer.response);
   return answer;
@@ -259,13 +264,48 @@ void Server::events(const std::string& method, const std::function<std::string()
   }
 }
 
-Server server_of(const Globals& globals) {
-  std::vector<app::Host> hosts = hosts_of(globals);
-  if (hosts.size() == 1) return Server(hosts.front());
+Server server_of(const Globals& globals) { return Server(only_host(hosts_of(globals))); }
+
+const app::Host& only_host(const std::vector<app::Host>& hosts) {
+  if (hosts.size() == 1) return hosts.front();
   std::string names;
   for (const app::Host& host : hosts) names += "\n  -H " + app::text(host);
   throw Error(Error::invalid,
               fmt::format("this acts on one server, and there are several: name it{}", names));
+}
+
+std::deque<Server> servers_at(const std::vector<app::Host>& hosts) {
+  std::deque<Server> servers;
+  for (const app::Host& host : hosts) servers.emplace_back(host);
+  return servers;
+}
+
+int on_each(std::deque<Server>& servers, const Terminal& out, const std::function<void(Server&)>& act) {
+  if (servers.size() == 1) return act(servers.front()), 0;
+  int code = 0;
+  for (Server& server : servers) {
+    if (&server != &servers.front()) out.line("");
+    out.line(out.paint(Colour::bold, server.name()));
+    try {
+      act(server);
+    } catch (const Error& error) {
+      out.line(out.paint(Colour::red, "error: ") + error.what());
+      code = exit_code(Error::failed);
+    }
+    std::fflush(stdout);  // before the next one's name
+  }
+  return code;
+}
+
+Json ask_each(std::deque<Server>& servers, const std::function<Json(Server&)>& ask) {
+  if (servers.size() == 1) return ask(servers.front());
+  Json hosts = Json::array();
+  for (Server& server : servers) {
+    Json answer = Json::object({{"host", server.name()}});
+    for (const auto& [name, value] : ask(server).members()) answer[name] = value;
+    hosts.add(std::move(answer));
+  }
+  return Json::object({{"hosts", std::move(hosts)}});
 }
 
 }  // namespace holdall::cli

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 #include "base/json.h"
 #include "cli/cli.h"
 #include "cli/ssh.h"
+#include "cli/terminal.h"
 #include "net/address.h"
 #include "net/client.h"
 
@@ -35,8 +37,9 @@ class Server {
   Json remove(const std::string& target, Deadline deadline);
   Json put_file(const std::string& target, int file);
 
-  /// Asks for `request.upgrade`; what is answered with an error is thrown. Its bytes last as long as this.
-  net::UpgradeAnswer upgrade(net::ClientRequest request, Deadline deadline);
+  /// Asks for another protocol on a connection of its own, by a POST. Nothing is asked twice. Its bytes last
+  /// as long as this does.
+  net::UpgradeAnswer upgrade(const std::string& target, const Json& body, std::string_view protocol);
 
   struct Event {
     std::string name, id;
@@ -69,5 +72,18 @@ class Server {
 /// The one server that a command acts on (cli/target.h says which). Throws `invalid` where an environment has
 /// several: a command that can act on each of them does not call this.
 Server server_of(const Globals& globals);
+
+/// The same of hosts that are known.
+const app::Host& only_host(const std::vector<app::Host>& hosts);
+
+/// One for each host, in that order.
+std::deque<Server> servers_at(const std::vector<app::Host>& hosts);
+
+/// Calls `act` with each server in turn. Where there are several, each one's name goes before what is
+/// printed, and what one throws is said in its place. Returns the exit code.
+int on_each(std::deque<Server>& servers, const Terminal& out, const std::function<void(Server&)>& act);
+
+/// What `ask` gives of the only server; of several, `{"hosts": [{"host", ...}]}` with what it gives of each.
+Json ask_each(std::deque<Server>& servers, const std::function<Json(Server&)>& ask);
 
 }  // namespace holdall::cli

@@ -7,6 +7,7 @@
 #include "cli/instances_view.h"
 #include "cli/options.h"
 #include "cli/server.h"
+#include "cli/target.h"
 #include "cli/terminal.h"
 
 namespace holdall::cli {
@@ -75,20 +76,25 @@ int status(Invocation& call) {
   options.flag("--server", server_only, "the server itself: version, engine, router");
   options.flag("--json", json, "print a JSON object");
   if (!options.parse()) return 0;
-  Server server = server_of(call.globals);
-  std::string path = server_only
-                         ? "/v1/server"
-                         : fmt::format("/v1/apps/{}/status", wire::percent_encode(app_name(call.globals)));
-  Json answer = server.get(path);
+  std::deque<Server> servers =
+      servers_at(server_only ? hosts_of(call.globals) : target_of(call.globals).hosts);
+  const std::string path =
+      server_only ? "/v1/server"
+                  : fmt::format("/v1/apps/{}/status", wire::percent_encode(app_name(call.globals)));
+  auto ask = [&](Server& server) { return server.get(path); };
   Terminal out(1, call.globals.ansi);
   if (json) {
-    std::fputs(answer.pretty().c_str(), stdout);
-  } else if (server_only) {
-    print_server(answer, out);
-  } else {
-    print_app(answer, out);
+    std::fputs(ask_each(servers, ask).pretty().c_str(), stdout);
+    return 0;
   }
-  return 0;
+  return on_each(servers, out, [&](Server& server) {
+    const Json answer = ask(server);
+    if (server_only) {
+      print_server(answer, out);
+    } else {
+      print_app(answer, out);
+    }
+  });
 }
 
 }  // namespace holdall::cli
