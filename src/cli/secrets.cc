@@ -11,6 +11,7 @@
 #include "cli/secret_input.h"
 #include "cli/server.h"
 #include "cli/subcommands.h"
+#include "cli/target.h"
 #include "cli/terminal.h"
 #include "wire/wire.h"
 
@@ -43,15 +44,21 @@ std::string names_of(const std::vector<Recipient>& recipients) {
   return names;
 }
 
-/// What the server can open; nothing where no server answers.
-std::optional<std::set<std::string>> openable_by_server(const SealedProject& project,
-                                                        const Globals& globals) {
+/// What every server can open; nothing where one does not answer.
+std::optional<std::set<std::string>> openable_by_servers(const SealedProject& project,
+                                                         const Globals& globals) {
   std::string target = fmt::format("/v1/apps/{}/sealed/check", wire::percent_encode(project.app().value));
+  const Json body = Json::object({{"file", project.filename()}, {"sealed", project.file.print()}});
+  std::vector<std::string> all = project.file.names();
+  std::set<std::string> names(all.begin(), all.end());
+  std::deque<Server> servers = servers_at(hosts_of(globals));
   try {
-    Json answer = server_of(globals).post(
-        target, Json::object({{"file", project.filename()}, {"sealed", project.file.print()}}));
-    std::set<std::string> names;
-    for (const Json& name : answer.at("openable").items()) names.insert(name.string());
+    for (Server& server : servers) {
+      std::set<std::string> openable;
+      const Json answer = server.post(target, body);
+      for (const Json& name : answer.at("openable").items()) openable.insert(name.string());
+      std::erase_if(names, [&](const std::string& name) { return !openable.contains(name); });
+    }
     return names;
   } catch (const Error& error) {
     if (error.kind() != Error::missing) throw;
@@ -109,7 +116,7 @@ int secrets_list(Invocation& call) {
   if (!options.parse()) return 0;
   SealedProject project(call.globals);
   project.require();
-  auto openable = openable_by_server(project, call.globals);
+  auto openable = openable_by_servers(project, call.globals);
   std::vector<Problem> faults = project.file.faults();
   std::vector<Recipient> recipients = project.file.recipients();
 

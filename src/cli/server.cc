@@ -301,8 +301,9 @@ Json ask_each(std::deque<Server>& servers, const std::function<Json(Server&)>& a
   if (servers.size() == 1) return ask(servers.front());
   Json hosts = Json::array();
   for (Server& server : servers) {
+    const Json told = ask(server);
     Json answer = Json::object({{"host", server.name()}});
-    for (const auto& [name, value] : ask(server).members()) answer[name] = value;
+    for (const auto& [name, value] : told.members()) answer[name] = value;
     hosts.add(std::move(answer));
   }
   return Json::object({{"hosts", std::move(hosts)}});
