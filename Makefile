@@ -11,7 +11,7 @@ CHECKED ?= dev
 CONFIGURE = cmake --preset $(1) $(CMAKE_FLAGS) >build/$(1).log 2>&1 || { cat build/$(1).log; false; }
 BUILD = @mkdir -p build && { test -f build/$(1)/build.ninja || $(call CONFIGURE,$(1)); } && cmake --build --preset $(1) $(if $(TARGETS),--target $(TARGETS))
 
-.PHONY: all run test parse-test check tidy fmt bench torture fuzz packages dev release asan tsan fuzzers clean
+.PHONY: all run test parse-test check tidy fmt bench torture fuzz deb packages dev release asan tsan fuzzers clean
 
 all: dev
 
@@ -46,6 +46,9 @@ torture: packages dev ## kills every process at every point of a release: a quar
 
 fuzz: packages fuzzers ## every fuzz target for MINUTES
 	tools/fuzz build/fuzz $(FUZZ_SECONDS)
+
+deb: packages release ## build/holdall_VERSION_ARCHITECTURE.deb
+	@packaging/build_deb build/release/holdall build
 
 packages:
 	@tools/install_packages.sh
