@@ -38,6 +38,10 @@ constexpr std::chrono::milliseconds kLeaveTaking = 1s, kLastWords = 300ms;
 // but no process stays for ever.
 constexpr auto kRetirement = 1h;
 
+// When serve itself restarts, nobody tells the old router of instances that go: it has as long as a silent
+// connection, and a moment.
+constexpr auto kRetirementAlone = 20s;
+
 Json to_json(const Counters::PerRelease& one) {
   Json failed = Json::object();
   for (const auto& [cause, count] : one.failed) failed[cause] = count;
@@ -80,7 +84,10 @@ void Process::run(const Fd& stop) {
     }
     if (readable(waits[1])) take_posts();
     // Serve's messages first, all of them: control tells of a listener only after serve has sent it.
-    if (!hear_serve()) return finish_requests(false);
+    if (serve_ && !hear_serve()) {
+      if (!alone_) return finish_requests(false);
+      serve_.reset();
+    }
     if (readable(waits[2]) || retires_until_.passed()) return finish_requests(true);
     if (control_ && readable(waits[3])) hear_control();
     advance_drains();
@@ -151,6 +158,7 @@ void Process::say_counted() {
 }
 
 void Process::tell_serve(const Json& message, const std::vector<int>& fds) {
+  if (!serve_) return;
   try {
     net::send(serve_, message, fds, Deadline::after(kControlPatience));
   } catch (const Error& error) {
@@ -207,6 +215,8 @@ void Process::from_serve(net::Handover message) {
     }
   } else if (type == "retire") {
     retire();
+    alone_ = message.body.boolean_or("alone", false);
+    if (alone_) retires_until_ = std::min(retires_until_, Deadline::after(kRetirementAlone));
   } else if (type == "control" && has_fd) {
     control_ = std::move(message.fds[0]);
     tell_control(

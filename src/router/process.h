@@ -74,6 +74,7 @@ class Process {
   std::vector<Fd> retired_;  ///< sockets that workers may still have, until the next roll-out is through
   int rolling_ = 0;
   Json after_ = Json::array();    ///< epochs of the routers that this one and those before it replaced
+  bool alone_ = false;            ///< it retires without serve, which is to go
   bool retired_through_ = false;  ///< retired, and no connection is left
   Deadline retires_until_ = Deadline::never();  ///< hangs up on what is left then
   std::vector<std::unique_ptr<Drain>> drains_;

@@ -280,6 +280,33 @@ TEST_CASE("a router that retires leaves new connections to others and ends with 
   world.join();
 }
 
+TEST_CASE("a router that retires alone outlives serve until what it has accepted is answered") {
+  World world;
+  world.listen("http");
+  Fd control = world.connect_control();
+  next(control);
+  std::promise<void> go;
+  Instance web([&, gone = go.get_future().share()](Wire& wire, int) {
+    wire.head();
+    gone.wait();
+    wire.send(ok("last"));
+  });
+  publish(control, table(1, {web.port()}));
+  Wire running = Wire::to(world.port), silent = Wire::to(world.port);
+  running.send(get());
+  REQUIRE(Bench::eventually([&] { return web.connections() == 1; }));
+  net::send(world.serve, Json::object({{"type", "retire"}, {"alone", true}}), {}, soon());
+  world.serve.reset();
+  // A connection that was accepted and has said nothing yet is not cut off either.
+  silent.send(get("/elsewhere", "X: 1\r\n"));
+  go.set_value();
+  CHECK(read_answer(running).body == "last");
+  CHECK(read_answer(silent).body == "last");
+  running.close();
+  silent.close();
+  world.join();
+}
+
 TEST_CASE("messages that make no sense are answered, and change nothing") {
   World world;
   Fd control = world.connect_control();

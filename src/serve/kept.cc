@@ -1,5 +1,6 @@
 #include "serve/kept.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <set>
@@ -31,6 +32,7 @@ void expect_fds(const net::Handover& request, std::size_t count) {
 // What the manager keeps: a listener by this word, its name and its address, and the table.
 constexpr std::string_view kListen = "listen ";
 constexpr const char* kTable = "table";
+constexpr const char *kLogRead = "requests.read", *kLogWrite = "requests.write";
 
 std::string manager_name(const std::string& name, const net::Address& address) {
   return encode_name(fmt::format("{}{} {}", kListen, name, net::text(address)));
@@ -47,6 +49,10 @@ Kept::Kept(const Systemd& systemd) : systemd_(systemd) {
     auto blank = name.rfind(' ');
     if (name == kTable) {
       table_ = std::move(one.fd);
+    } else if (name == kLogRead) {
+      log_pipe_.read = std::move(one.fd);
+    } else if (name == kLogWrite) {
+      log_pipe_.write = std::move(one.fd);
     } else if (name.starts_with(kListen) && blank >= kListen.size()) {
       net::Address address = net::parse_address(name.substr(blank + 1));
       listeners_[name.substr(kListen.size(), blank - kListen.size())] = {address, std::move(one.fd)};
@@ -163,6 +169,14 @@ void Kept::keep_table(Fd table) {
   table_ = std::move(table);
   systemd_.drop(kTable);
   systemd_.keep(kTable, table_);
+}
+
+Pipe Kept::log_pipe() {
+  if (log_pipe_.read && log_pipe_.write) return std::move(log_pipe_);
+  Pipe pipe = make_pipe(O_NONBLOCK);
+  systemd_.keep(kLogRead, pipe.read);
+  systemd_.keep(kLogWrite, pipe.write);
+  return pipe;
 }
 
 void Kept::keep_counted(const std::string& epoch, Fd memfd) {

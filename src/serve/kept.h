@@ -39,6 +39,9 @@ class Kept {
   /// What a new router is told.
   std::vector<Message> all() const;
 
+  /// The request log's pipe: the manager's, or a new one that it keeps from now on. Once.
+  Pipe log_pipe();
+
   void keep_counted(const std::string& epoch, Fd memfd);
   /// What a new control is told of routers that are no more.
   std::vector<Message> counted() const;
@@ -56,6 +59,7 @@ class Kept {
   const Systemd& systemd_;
   std::map<std::string, Listener> listeners_;
   Fd table_;
+  Pipe log_pipe_;                                     ///< of the serve before, until it is taken
   std::map<std::string, std::pair<Fd, Fd>> outputs_;  ///< instance -> (out, err)
   std::deque<std::pair<std::string, Fd>> counted_;    ///< epoch -> memfd, the oldest first
 };

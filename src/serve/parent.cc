@@ -84,7 +84,7 @@ Parent::Parent(const ParentOptions& options, Fd lock)
       control_("control", options.control_argv),
       router_("router", options.router_argv),
       kept_(systemd_),
-      log_(options.state / "requests", options.request_log_bytes) {}
+      log_(options.state / "requests", options.request_log_bytes, kept_.log_pipe()) {}
 
 int Parent::run() {
   while (stage_ != Stage::stopped) {
@@ -347,6 +347,13 @@ bool Parent::advance_stop() {
     return false;
   }
   if (stage_ == Stage::stopping_router) {
+    stage_ = Stage::stopped;
+    return false;
+  }
+  if (systemd_.there()) {
+    // The next serve has the sockets from the manager at once, and what these have accepted they finish.
+    for_each_router(
+        [](Child& router) { router.push(Json::object({{"type", "retire"}, {"alone", true}}), {}); });
     stage_ = Stage::stopped;
     return false;
   }

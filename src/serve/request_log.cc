@@ -38,9 +38,6 @@ std::uint64_t number_of(const std::filesystem::path& path) {
 
 }  // namespace
 
-RequestLog::RequestLog(const std::filesystem::path& directory, std::uint64_t file_bytes)
-    : RequestLog(directory, file_bytes, make_pipe(O_NONBLOCK)) {}
-
 RequestLog::RequestLog(std::filesystem::path directory, std::uint64_t file_bytes, Pipe pipe)
     : directory_(std::move(directory)), file_bytes_(file_bytes), pipe_(std::move(pipe)) {
   // A smaller pipe is a pity and no more.

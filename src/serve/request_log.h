@@ -14,10 +14,9 @@ namespace holdall::serve {
 /// disk that takes nothing stops nobody: lines are then thrown away and counted.
 class RequestLog {
  public:
-  /// Makes `directory`. A file is full at `file_bytes`, at the next end of a line.
-  RequestLog(const std::filesystem::path& directory, std::uint64_t file_bytes);
-  /// The same, with the pipe that this process's image before it has `passed`.
+  /// Makes `directory`. A file is full at `file_bytes`, at the next end of a line. `pipe` does not block.
   RequestLog(std::filesystem::path directory, std::uint64_t file_bytes, Pipe pipe);
+  /// For this process's next image, which makes one of the pipe that `resume` gives back.
   Json passed() const;
   static Pipe resume(const Json& passed);
 

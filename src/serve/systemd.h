@@ -15,6 +15,8 @@ class Systemd {
  public:
   Systemd();
 
+  bool there() const { return !address_.empty(); }
+
   /// Lines of NAME=VALUE.
   void tell(std::string_view lines) const;
   /// RELOADING=1 with its time.
