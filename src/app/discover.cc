@@ -12,6 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::array kNames = {"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"};
+constexpr std::array kInstead = {"Procfile"};  // where there is no compose file
 constexpr std::array kOverrides = {"compose.override.yml", "compose.override.yaml",
                                    "docker-compose.override.yml", "docker-compose.override.yaml"};
 
@@ -31,10 +32,10 @@ std::vector<fs::path> present(const fs::path& directory, const auto& names, cons
   return found;
 }
 
-/// The nearest directory, from `start` upwards, with a file of one of the four names.
-std::optional<fs::path> find_project(const fs::path& start, const ReadFile& read) {
+/// The nearest directory, from `start` upwards, with a file of one of these names.
+std::optional<fs::path> find_project(const fs::path& start, const auto& names, const ReadFile& read) {
   for (fs::path at = directory(start);; at = at.parent_path()) {
-    if (!present(at, kNames, read).empty()) return at;
+    if (!present(at, names, read).empty()) return at;
     if (at == at.parent_path()) return std::nullopt;
   }
 }
@@ -53,6 +54,7 @@ std::vector<std::string> split(const std::string& text, char separator) {
 /// The files that were found rather than named, with the override that goes with them.
 void use_found(const LoadOptions& options, const ReadFile& read, Sources& sources, Findings& findings) {
   std::vector<fs::path> names = present(sources.project_dir, kNames, read);
+  if (names.empty()) names = present(sources.project_dir, kInstead, read);
   if (names.empty()) {
     throw Error(Error::missing,
                 fmt::format("no compose file: none of {} is in {} or above it; write one, or name it with -f",
@@ -144,7 +146,9 @@ Sources discover(const LoadOptions& options, const ReadFile& read, Findings& fin
   } else if (!named.empty()) {
     sources.project_dir = absolute(named.front(), options.working_dir).parent_path();
   } else {
-    sources.project_dir = find_project(options.working_dir, read).value_or(directory(options.working_dir));
+    auto found = find_project(options.working_dir, kNames, read);
+    if (!found) found = find_project(options.working_dir, kInstead, read);
+    sources.project_dir = found.value_or(directory(options.working_dir));
   }
   sources.variables = options.environment;
   if (!options.release || !options.env_files.empty()) read_env_files(options, read, sources, findings);

@@ -12,6 +12,7 @@
 #include "app/model.h"
 #include "app/node_json.h"
 #include "app/normalise.h"
+#include "app/procfile.h"
 #include "app/secrets.h"
 #include "app/yaml.h"
 #include "base/files.h"
@@ -33,12 +34,17 @@ Where place_of(std::string path, const std::map<std::string, Where>& places) {
   }
 }
 
-std::vector<Node> read_documents(const Sources& sources, const ReadFile& read, Findings& findings) {
+std::vector<Node> read_documents(const Sources& sources, bool release, const ReadFile& read,
+                                 Findings& findings) {
   std::vector<Node> documents;
   for (const fs::path& file : sources.files) {
     std::string name = shown(file, sources.project_dir);
     auto bytes = read(file);
     if (!bytes) throw Error(Error::missing, fmt::format("there is no file {}", file.string()));
+    if (is_procfile(file)) {
+      documents.push_back(read_procfile(*bytes, name, release, findings));
+      continue;
+    }
     int before = findings.misshapen;
     std::vector<Node> found = parse_yaml(*bytes, name, findings);
     std::erase_if(found, [](const Node& node) { return node.is(Kind::null); });
@@ -93,12 +99,13 @@ Project open_project(const LoadOptions& options, const ReadFile& read, Findings&
   Project project;
   Sources& sources = project.sources;
   sources = discover(options, read, findings);
-  project.documents = read_documents(sources, read, findings);
+  project.documents = read_documents(sources, options.release, read, findings);
   project.environments = read_environments(project.documents, sources, findings);
   if (options.release) {
     project.environment = choose_environment(project.environments, options, sources);
     enter_environment(project.environment, options, read, sources, findings);
-    if (sources.files != sources.found) project.documents = read_documents(sources, read, findings);
+    if (sources.files != sources.found)
+      project.documents = read_documents(sources, options.release, read, findings);
     for (Node& document : project.documents) remove_environments(document, sources, findings);
   }
   const Lookup variables = lookup_in(sources.variables);
