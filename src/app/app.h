@@ -63,7 +63,9 @@ struct RouteRule {
 /// `x-holdall.ready`.
 struct Ready {
   std::string path;                  ///< HTTP GET of it, or
-  std::vector<std::string> command;  ///< an argv run in the instance
+  std::vector<std::string> command;  ///< an argv run in the instance, or
+  std::string file;                  ///< a file that it touches at least every `later_interval`
+  std::uint16_t port = 0;            ///< of `path` and of accepting alone; 0: its own
   int status_from = 200, status_to = 399;
   std::chrono::nanoseconds interval{250'000'000}, timeout{5'000'000'000};
   std::optional<std::chrono::nanoseconds>

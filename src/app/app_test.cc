@@ -228,8 +228,11 @@ TEST_CASE("keys of x-holdall are checked like any other") {
   CHECK(holds(with("route: 'shop example'"), "is no host name"));
   CHECK(holds(with("route: {host: a.example, paht: /x}"), "it takes host, path, strip"));
   CHECK(holds(with("ready: {timeout: 1s}"), "services.a.x-holdall.ready says nothing"));
-  CHECK(holds(with("ready: {path: /x, port: 81}"), "services.a.x-holdall.ready.port is refused"));
-  CHECK(holds(with("ready: {path: /x, command: [y]}"), "both a path and a command"));
+  CHECK(with("ready: {path: /x, port: 81}").empty());
+  CHECK(with("ready: {port: 81}").empty());
+  CHECK(with("ready: {file: beat, interval: 3s}").empty());
+  CHECK(holds(with("ready: {file: beat, port: 81}"), "is of no use to a command or a file"));
+  CHECK(holds(with("ready: {path: /x, command: [y]}"), "more than one of path, command and file"));
   CHECK(holds(with("ready: {path: /x, status: 700}"), "no range of HTTP status codes"));
   CHECK(holds(with("drain_timeout: 30"),
               "compose.yaml:1:50: services.a.x-holdall.drain_timeout must be a duration"));

@@ -83,14 +83,11 @@ void read_ready(const Reader& place, Service& service) {
   if (place.is_string()) {
     ready.path = *place.text();
   } else if (place.is_object()) {
-    if (place["file"].present()) place["file"].fault("is not read yet", "use path or command");
     place.allow_only({"path", "port", "command", "file", "status", "interval", "timeout"});
     ready.path = place["path"].text().value_or("");
     ready.command = place["command"].command();
-    if (place["port"].present()) {
-      place["port"].fault("is refused: an instance has one port, its $PORT",
-                          "remove the key: $PORT is probed");
-    }
+    ready.file = place["file"].text().value_or("");
+    ready.port = static_cast<std::uint16_t>(place["port"].integer(1, 65535).value_or(0));
     read_status(place["status"], ready);
     if (auto interval = place["interval"].duration()) {
       ready.interval = *interval;
@@ -103,13 +100,16 @@ void read_ready(const Reader& place, Service& service) {
     place.fault("must be a path or a mapping", "write 'ready: /health'");
     return;
   }
-  if (!ready.path.empty() && !ready.command.empty()) {
-    place.fault("has both a path and a command", "one of them says when the service is ready");
+  const int ways = !ready.path.empty() + !ready.command.empty() + !ready.file.empty();
+  if (ways > 1) {
+    place.fault("has more than one of path, command and file", "one of them says when the service is ready");
+  } else if (ready.port != 0 && (!ready.command.empty() || !ready.file.empty())) {
+    place["port"].fault("is of no use to a command or a file", "remove it");
   } else if (!ready.path.empty() &&
              (ready.path[0] != '/' || ready.path.find_first_of(" \t\r\n") != std::string::npos)) {
     place.fault(fmt::format("'{}' is no path", ready.path), "it begins with '/'");
-  } else if (ready.path.empty() && ready.command.empty()) {
-    place.fault("says nothing", "write 'ready: /health', or a mapping with path or command");
+  } else if (ways == 0 && ready.port == 0) {
+    place.fault("says nothing", "write 'ready: /health', or a mapping with path, port, command or file");
   } else {
     service.ready = std::move(ready);
   }

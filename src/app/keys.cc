@@ -266,7 +266,7 @@ constexpr Key kKeys[] = {
     {"services.*.x-holdall.port", anything, different,
      "the number is not used: each instance gets a $PORT of its own", ""},
     {"services.*.x-holdall.ready", anything, different,
-     "path, command, status, interval and timeout; $PORT is probed", ""},
+     "a port other than $PORT is one that all instances share the machine with", ""},
     {"services.*.x-holdall.start_timeout", anything, honoured, "", ""},
     {"services.*.x-holdall.drain_timeout", anything, honoured, "", ""},
     {"services.*.x-holdall.hold_timeout", anything, honoured, "", ""},

@@ -212,6 +212,11 @@ class Engine {
   virtual std::unique_ptr<Process> once(const Copy& copy, const Workload& workload, const Program& program,
                                         const Stdio& stdio) = 0;
 
+  /// A word that is another one each time the file was touched, made anew or grew, as the instance sees it;
+  /// empty if there is no such file, or it is none. A relative path is taken from its HOME. Throws `missing`
+  /// if it does not run. Thread-safe.
+  virtual std::string touched(const InstanceId& id, const std::string& path) const = 0;
+
   /// The TCP sockets on which processes of the instance listen now.
   virtual std::vector<Listener> listeners(const InstanceId& id) const = 0;
 

@@ -82,6 +82,10 @@ class FakeEngine final : public Engine {
       instance.memory_kills = 1;
     });
   }
+  void touch(const InstanceId& id) {
+    std::lock_guard lock(mutex_);
+    touched_[id] += '.';
+  }
   void set_listeners(const InstanceId& id, std::vector<Listener> listeners) {
     std::lock_guard lock(mutex_);
     listeners_[id] = std::move(listeners);
@@ -216,6 +220,12 @@ class FakeEngine final : public Engine {
     return on_attend(copy.id, program, stdio);
   }
 
+  std::string touched(const InstanceId& id, const std::string&) const override {
+    std::lock_guard lock(mutex_);
+    auto found = touched_.find(id);
+    return found == touched_.end() ? "" : found->second;
+  }
+
   std::vector<Listener> listeners(const InstanceId& id) const override {
     std::lock_guard lock(mutex_);
     if (auto known = instances_.find(id);
@@ -273,6 +283,7 @@ class FakeEngine final : public Engine {
   mutable std::mutex mutex_;  ///< of all that follows
   std::map<InstanceId, Instance> instances_;
   std::map<InstanceId, std::vector<Listener>> listeners_;
+  std::map<InstanceId, std::string> touched_;
   std::vector<InstanceId> started_;
   std::vector<std::pair<InstanceId, int>> signals_;
   std::vector<std::pair<InstanceId, std::vector<std::string>>> left_;

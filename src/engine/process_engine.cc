@@ -21,6 +21,7 @@
 #include "engine/cover.h"
 #include "engine/engine.h"
 #include "engine/environment.h"
+#include "engine/heartbeat.h"
 #include "engine/instance.h"
 #include "engine/launch.h"
 #include "engine/limits.h"
@@ -76,6 +77,7 @@ class ProcessEngine final : public Engine {
   void leave(const InstanceId& id, const Program& program) override;
   std::unique_ptr<Process> once(const Copy& copy, const Workload& workload, const Program& program,
                                 const Stdio& stdio) override;
+  std::string touched(const InstanceId& id, const std::string& path) const override;
   std::vector<Listener> listeners(const InstanceId& id) const override;
   std::vector<std::string> unenforced(const Limits& limits) const override {
     return engine::unenforced(limits, groups_);
@@ -273,11 +275,12 @@ void ProcessEngine::add(const Group& group, const Member& member) {
   rows_.emplace(member.id, Row{std::move(instance), true});
 }
 
-/// One instance a slot: the one before must have ended, to its last process.
+/// Those that are wanted may run beside each other; of the slot's others each must have ended, to its last
+/// process.
 bool ProcessEngine::may_start(const ProcessInstance& instance) const {
   return std::ranges::none_of(rows_, [&](const auto& row) {
     const ProcessInstance& other = *row.second.instance;
-    return &other != &instance && !other.waiting() && !other.ended() &&
+    return &other != &instance && !row.second.wanted && !other.waiting() && !other.ended() &&
            other.record().group == instance.record().group && other.record().slot == instance.record().slot;
   });
 }
@@ -400,6 +403,14 @@ std::unique_ptr<Process> ProcessEngine::once(const Copy& copy, const Workload& w
   apply_to(record, program);
   Fd secrets = open_secrets(record, surroundings_.secrets, true);
   return engine::once(surroundings_.shim, record, directory, secrets, stdio);
+}
+
+std::string ProcessEngine::touched(const InstanceId& id, const std::string& path) const {
+  Reachable instance = find(id);
+  const Fd* inside = instance.tree.kind == Tree::pid_namespace ? instance.shim.get() : nullptr;
+  auto home = instance.record.environment.find("HOME");
+  const fs::path from = home == instance.record.environment.end() ? "/" : home->second;
+  return mark_of_file(inside, from / path);
 }
 
 std::vector<Listener> ProcessEngine::listeners(const InstanceId& id) const {

@@ -119,15 +119,18 @@ void Publisher::bind_again() {
   }
 }
 
-void Publisher::keep_true(const std::stop_token& stop) {
+void Publisher::keep_true(const std::stop_token& stop,
+                          const std::function<void(const supervise::Snapshot&)>& published) {
   std::uint64_t seen = 0;
   bool behind = true;
   Instant bind_due = Instant::min();
   while (!stop.stop_requested()) {
-    const std::uint64_t now = supervisor_.snapshot()->version;
+    const auto snapshot = supervisor_.snapshot();
+    const std::uint64_t now = snapshot->version;
     if (behind || now != seen) {
       try {
         update({}, nullptr);
+        published(*snapshot);
         behind = false;
       } catch (const Error& error) {
         log::warning("release.publish", error.what());

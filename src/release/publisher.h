@@ -41,7 +41,9 @@ class Publisher {
   std::vector<router::Unbound> unbound(const std::string& app);
 
   /// Publishes whenever readiness changes, until `stop`; what could not be published is tried again.
-  void keep_true(const std::stop_token& stop);
+  /// `published` is called with each snapshot once the table that follows from it was published.
+  void keep_true(const std::stop_token& stop,
+                 const std::function<void(const supervise::Snapshot&)>& published);
 
  private:
   void bind_again();

@@ -478,3 +478,19 @@ TEST_CASE("status tells what serves, what moves and which release each instance 
   CHECK(status.instances.size() == 2);
   CHECK(status.release_of_group.at("hello/web@v2") == "v2");
 }
+
+TEST_CASE("an instance that was replaced is drained once it is out of the table, and then let go") {
+  House house;
+  house.run(house.web("grey"));
+  const std::size_t drains = house.fake_router.drains().size();
+  house.supervisor.replace({"hello/web@v1"}, 1, house.clock.now() + std::chrono::seconds(30));
+  const Deadline deadline = Deadline::after(std::chrono::seconds(10));
+  while (!house.supervisor.snapshot()->leaving.empty() && !deadline.passed())
+    house.supervisor.wait(house.supervisor.snapshot()->version,
+                          Deadline::after(std::chrono::milliseconds(20)));
+  CHECK(house.supervisor.snapshot()->leaving.empty());
+  REQUIRE(house.fake_router.drains().size() == drains + 1);
+  CHECK(house.fake_router.drains().back().targets == std::vector<InstanceId>{{"hello/web@v1#1"}});
+  CHECK(house.targets() == Strings{"hello/web@v1#1'"});
+  CHECK(house.supervisor.calls().back() == "let go hello/web@v1#1");
+}

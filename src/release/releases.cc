@@ -79,6 +79,18 @@ struct Releases::Impl {
     });
   }
 
+  /// Instances whose place another one took finish what they have, then they are let go.
+  void drain_leaving(const supervise::Snapshot& snapshot) {
+    for (const supervise::Leaving& one : snapshot.leaving) {
+      if (!leaving.lock()->insert(one.id).second) continue;
+      tasks.start("drain of " + one.id.value, [this, one](const std::stop_token& stop) {
+        context.drain("leave.drain", {one.id}, one.until - context.clock.now(), stop);
+        if (!stop.stop_requested()) context.supervisor.let_go(one.id);
+        leaving.lock()->erase(one.id);
+      });
+    }
+  }
+
   template <typename Read>
   auto read(Read&& work) const {
     std::invoke_result_t<Read, store::Transaction&> result;
@@ -134,14 +146,17 @@ struct Releases::Impl {
   Publisher publisher;
   Context context;
   Guarded<std::set<std::string>> tearing;  ///< apps that a task is destroying
+  Guarded<std::set<InstanceId>> leaving;   ///< that a task is draining
   TaskGroup tasks;                         ///< last: what it runs uses all of the above
 };
 
 Releases::Releases(store::Database& database, engine::Engine& engine, supervise::Supervisor& supervisor,
                    router::Router& router, const Clock& clock, ReleasesOptions options)
     : impl_(std::make_unique<Impl>(database, engine, supervisor, router, clock, std::move(options))) {
-  impl_->tasks.start("publisher",
-                     [impl = impl_.get()](const std::stop_token& stop) { impl->publisher.keep_true(stop); });
+  impl_->tasks.start("publisher", [impl = impl_.get()](const std::stop_token& stop) {
+    impl->publisher.keep_true(stop,
+                              [&](const supervise::Snapshot& snapshot) { impl->drain_leaving(snapshot); });
+  });
   const auto unfinished = impl_->read([](store::Transaction& t) {
     std::vector<std::pair<AppRow, std::optional<int>>> found;
     for (const AppRow& app : all_apps(t)) found.emplace_back(app, moving_number(t, app.name));

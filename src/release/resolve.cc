@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "release/plan.h"
 
 namespace holdall::release {
@@ -14,14 +16,22 @@ supervise::Gate gate_of(const app::Service& service) {
     const app::Ready& ready = *service.ready;
     gate.kind = !ready.path.empty()      ? supervise::Gate::Kind::http
                 : !ready.command.empty() ? supervise::Gate::Kind::command
+                : !ready.file.empty()    ? supervise::Gate::Kind::file
                                          : supervise::Gate::Kind::port;
-    gate.path = ready.path;
+    gate.path = ready.file.empty() ? ready.path : ready.file;
+    gate.port = ready.port;
     gate.command = ready.command;
     gate.status_from = ready.status_from;
     gate.status_to = ready.status_to;
     gate.interval = ready.interval;
     if (ready.later_interval) gate.later_interval = *ready.later_interval;
     gate.timeout = ready.timeout;
+    if (gate.kind == supervise::Gate::Kind::file) {
+      // Looked at more often than it is touched, so that a beat that is missing is missed in time.
+      gate.period = ready.later_interval.value_or(gate.period);
+      gate.later_interval = gate.period / 3;
+      gate.interval = std::min(supervise::Gate().interval, gate.later_interval);
+    }
     return gate;
   }
   if (service.healthcheck && !service.healthcheck->command.empty()) {
@@ -98,6 +108,7 @@ supervise::Group resolve(const app::App& app, const app::Service& service, const
   group.has_port = service.has_port();
   group.gate = gate_of(service);
   group.restart = restart_of(service, release.development);
+  group.drain = service.drain_timeout;
 
   engine::Workload& workload = group.workload;
   workload.app = app.name;

@@ -107,3 +107,25 @@ TEST_CASE("limits are the engine's as the file has them, and those that do not h
   CHECK(unenforced_limits(machine, app_of(service)) ==
         std::vector<std::string>{"web: the memory limit is not enforced"});
 }
+
+TEST_CASE("a heartbeat is looked for three times in the period in which it is due") {
+  app::Service service = web();
+  service.ready = app::Ready{.file = "beat"};
+  const supervise::Gate gate = resolved(service).gate;
+  CHECK(gate.kind == supervise::Gate::Kind::file);
+  CHECK(gate.path == "beat");
+  CHECK(gate.period == std::chrono::seconds(10));
+  CHECK(gate.later_interval == gate.period / 3);
+  service.ready->later_interval = std::chrono::milliseconds(300);
+  CHECK(resolved(service).gate.interval == std::chrono::milliseconds(100));
+  service.drain_timeout = std::chrono::seconds(7);
+  CHECK(resolved(service).drain == std::chrono::seconds(7));
+}
+
+TEST_CASE("a port of readiness is asked instead of the instance's own") {
+  app::Service service = web();
+  service.ready = app::Ready{.port = 9000};
+  const supervise::Gate gate = resolved(service).gate;
+  CHECK(gate.kind == supervise::Gate::Kind::port);
+  CHECK(gate.port == 9000);
+}

@@ -65,6 +65,18 @@ class FakeSupervisor final : public Supervisor {
     });
   }
 
+  /// The slot's instance leaves, for another one that is ready.
+  void replace(const GroupId& group, int slot, Instant until) {
+    std::lock_guard lock(mutex_);
+    Snapshot next = *snapshot_;
+    for (InstanceStatus& one : next.instances) {
+      if (one.group != group || one.slot != slot) continue;
+      next.leaving.push_back({one.id, until});
+      one.id.value += "'";
+    }
+    publish(std::move(next));
+  }
+
   // What the test asks.
 
   /// "want hello/web@v1", "unwant hello/web@v1", "closely hello/web@v1", "loosely ...", oldest first.
@@ -123,6 +135,14 @@ class FakeSupervisor final : public Supervisor {
   void signal(const InstanceId& instance, int number) override {
     std::lock_guard lock(mutex_);
     calls_.push_back("signal " + instance.value + " " + std::to_string(number));
+  }
+
+  void let_go(const InstanceId& instance) override {
+    std::lock_guard lock(mutex_);
+    calls_.push_back("let go " + instance.value);
+    Snapshot next = *snapshot_;
+    std::erase_if(next.leaving, [&](const Leaving& one) { return one.id == instance; });
+    publish(std::move(next));
   }
 
   void watch_closely(const GroupId& group, bool closely) override {

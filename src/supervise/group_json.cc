@@ -8,7 +8,7 @@
 namespace holdall::supervise {
 namespace {
 
-constexpr std::array<std::string_view, 4> kGateKinds{"running", "port", "http", "command"};
+constexpr std::array<std::string_view, 5> kGateKinds{"running", "port", "http", "command", "file"};
 constexpr std::array<std::string_view, 3> kRestartKinds{"no", "always", "on_failure"};
 constexpr std::array<std::string_view, 7> kHealths{"starting",  "ready",  "unready", "waiting",
                                                    "completed", "failed", "stopping"};
@@ -87,6 +87,8 @@ engine::Workload parse_workload(const Json& json) {
 Json to_json(const Gate& gate) {
   return Json::object({{"kind", name_in(kGateKinds, gate.kind)},
                        {"path", gate.path},
+                       {"port", static_cast<int>(gate.port)},
+                       {"period_ns", gate.period.count()},
                        {"status_from", gate.status_from},
                        {"status_to", gate.status_to},
                        {"command", strings(gate.command)},
@@ -102,6 +104,8 @@ Gate parse_gate(const Json& json) {
   Gate gate;
   gate.kind = parse<Gate::Kind>(kGateKinds, json.at("kind"));
   gate.path = json.at("path").string();
+  gate.port = static_cast<std::uint16_t>(json.integer_or("port", 0));
+  gate.period = std::chrono::nanoseconds(json.integer_or("period_ns", gate.period.count()));
   gate.status_from = static_cast<int>(json.at("status_from").integer());
   gate.status_to = static_cast<int>(json.at("status_to").integer());
   gate.command = strings(json.at("command"));
@@ -140,7 +144,8 @@ Json to_json(const Group& group) {
                        {"replicas", group.replicas},
                        {"has_port", group.has_port},
                        {"gate", to_json(group.gate)},
-                       {"restart", to_json(group.restart)}});
+                       {"restart", to_json(group.restart)},
+                       {"drain_ns", group.drain.count()}});
 }
 
 Group parse_group(const Json& json) {
@@ -151,6 +156,7 @@ Group parse_group(const Json& json) {
   group.has_port = json.at("has_port").boolean();
   group.gate = parse_gate(json.at("gate"));
   group.restart = parse_restart(json.at("restart"));
+  group.drain = std::chrono::nanoseconds(json.integer_or("drain_ns", 0));
   return group;
 }
 

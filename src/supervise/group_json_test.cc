@@ -28,7 +28,14 @@ TEST_CASE("a group reads back as it was written") {
                 .start_timeout = std::chrono::nanoseconds(4),
                 .start_period = std::chrono::nanoseconds(5),
                 .retries = 6};
-  group.restart = {.kind = RestartPolicy::on_failure, .most = 5};
+  group.gate.port = 9000;
+  group.gate.period = std::chrono::seconds(3);
+  group.restart = {.kind = RestartPolicy::on_failure,
+                   .most = 5,
+                   .delay = std::chrono::seconds(2),
+                   .window = std::chrono::seconds(1)};
+  group.drain = std::chrono::seconds(30);
+  group.workload.limits = {.memory = 1 << 20, .swap = 0, .processes = 7, .ulimits = {{"core", 0, 0}}};
   CHECK(parse_group(Json::parse(to_json(group).print())) == group);
   CHECK(parse_group(to_json(Group())) == Group());
 }

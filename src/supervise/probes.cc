@@ -48,8 +48,10 @@ Probes::Probes(engine::Engine& engine, const Clock& clock)
 Probes::~Probes() { shared_.lock()->jobs.clear(); }
 
 void Probes::start(const InstanceId& id, const Gate& gate, const net::Address& address) {
-  if (gate.kind == Gate::Kind::command) return start_command(id, gate);
-  SocketProbe probe(gate, address, clock_.now());
+  if (gate.kind == Gate::Kind::command || gate.kind == Gate::Kind::file) return start_job(id, gate);
+  net::Address to = address;
+  if (gate.port != 0) to = {.host = to.host.empty() ? "127.0.0.1" : to.host, .port = gate.port, .path = ""};
+  SocketProbe probe(gate, to, clock_.now());
   // A connect to our own machine is refused or accepted at once, and then needs no turn of the loop.
   if (auto verdict = probe.go_on(clock_.now())) {
     ended_.push_back({id, std::move(*verdict)});
@@ -61,13 +63,13 @@ void Probes::start(const InstanceId& id, const Gate& gate, const net::Address& a
   checked(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, entry->second.fd(), &event), "wait for a probe");
 }
 
-void Probes::start_command(const InstanceId& id, const Gate& gate) {
+void Probes::start_job(const InstanceId& id, const Gate& gate) {
   std::uint64_t number = ++jobs_made_;
   commands_[id] = number;
   bool one_more = false;
   {
     auto shared = shared_.lock();
-    shared->jobs.push_back({id, number, gate.command, gate.timeout});
+    shared->jobs.push_back({id, number, gate});
     one_more = shared->threads < kMostThreads;
     if (one_more) ++shared->threads;
   }
@@ -87,15 +89,27 @@ void Probes::run_jobs() {
       job = std::move(shared->jobs.front());
       shared->jobs.pop_front();
     }
-    Verdict verdict;
-    try {
-      verdict = judge(engine_.exec(job.id, job.command, Deadline::after(job.timeout)), job.timeout);
-    } catch (const std::exception& error) {
-      verdict.failure = fmt::format("healthcheck could not be run: {}", error.what());
-    }
+    Verdict verdict = do_job(job);
     shared_.lock()->answers.push_back({std::move(job.id), job.number, std::move(verdict)});
     poke(answered_);
   }
+}
+
+Verdict Probes::do_job(const Job& job) {
+  const bool is_file = job.gate.kind == Gate::Kind::file;
+  Verdict verdict;
+  try {
+    if (is_file) {
+      verdict.beat = engine_.touched(job.id, job.gate.path);
+    } else {
+      verdict =
+          judge(engine_.exec(job.id, job.gate.command, Deadline::after(job.gate.timeout)), job.gate.timeout);
+    }
+  } catch (const std::exception& error) {
+    verdict.failure = is_file ? fmt::format("its heartbeat cannot be seen: {}", error.what())
+                              : fmt::format("healthcheck could not be run: {}", error.what());
+  }
+  return verdict;
 }
 
 void Probes::cancel(const InstanceId& id) {

@@ -12,7 +12,8 @@
 
 namespace holdall::supervise {
 
-/// The probes of a running control: sockets in an epoll set of its own, commands on a few threads.
+/// The probes of a running control: sockets in an epoll set of its own, commands and files on a few
+/// threads.
 class Probes final : public Prober {
  public:
   Probes(engine::Engine& engine, const Clock& clock);
@@ -29,8 +30,7 @@ class Probes final : public Prober {
   struct Job {
     InstanceId id;
     std::uint64_t number;
-    std::vector<std::string> command;
-    std::chrono::nanoseconds timeout;
+    Gate gate;
   };
   struct Answer {
     InstanceId id;
@@ -43,7 +43,8 @@ class Probes final : public Prober {
     int threads = 0;
   };
 
-  void start_command(const InstanceId& id, const Gate& gate);
+  void start_job(const InstanceId& id, const Gate& gate);
+  Verdict do_job(const Job& job);
   void run_jobs();
 
   engine::Engine& engine_;

@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "supervise/reasons.h"
 #include "supervise/restart.h"
 #include "supervise/status.h"
 
@@ -20,20 +19,15 @@ using namespace std::chrono_literals;
 constexpr auto kAgain = 1s;
 
 void check(const Group& group) {
-  bool connects = group.gate.kind == Gate::Kind::port || group.gate.kind == Gate::Kind::http;
+  const bool connects = group.gate.kind == Gate::Kind::port || group.gate.kind == Gate::Kind::http;
   if (group.id.empty()) throw Error(Error::invalid, "a group needs an id");
   if (group.replicas < 0) throw Error(Error::invalid, fmt::format("{}: replicas below 0", group.id.value));
-  if (connects && !group.has_port) {
+  if (connects && !group.has_port && group.gate.port == 0) {
     throw Error(Error::invalid, fmt::format("{}: its gate needs a port and it has none", group.id.value));
   }
   if (group.gate.kind == Gate::Kind::command && group.gate.command.empty()) {
     throw Error(Error::invalid, fmt::format("{}: its gate's command is empty", group.id.value));
   }
-}
-
-const engine::Instance* find(const std::map<InstanceId, engine::Instance>& observed, const InstanceId& id) {
-  auto found = observed.find(id);
-  return found == observed.end() ? nullptr : &found->second;
 }
 
 }  // namespace
@@ -53,14 +47,14 @@ void Reconciler::adopt(GroupRow row) {
   in.closely = row.closely;
   in.apply_at = now;
   for (Try& each : row.tries) {
-    Slot& slot = in.slots[each.slot];
+    Slot& slot = in.tries[{each.slot, each.place}];
     slot.row = std::move(each);
     if (!slot.row.this_boot) slot.row.since = slot.row.made_at = now;
     if (!slot.row.this_boot && slot.row.restart_at) slot.row.restart_at = now;
-    if (!in.wanted || slot.row.ended()) continue;
-    slot.watch.emplace(in.group.gate, in.closely, slot.row.state, slot.row.since, now);
     // A try that was committed, and perhaps not yet applied, is applied now. Every other one ran.
     slot.started = slot.row.state != Health::starting || !slot.row.this_boot;
+    if (!in.wanted || slot.row.ended() || slot.row.place == Place::leaving) continue;
+    slot.watch.emplace(in.group.gate, in.closely, slot.row.state, slot.row.since, now);
   }
 }
 
@@ -82,7 +76,7 @@ void Reconciler::want(const Group& group) {
   in.group = group;
   in.apply_at = now;
   for (Try& each : row.tries) {
-    Slot& slot = in.slots[each.slot];
+    Slot& slot = in.tries[{each.slot}];
     slot.row = std::move(each);
     slot.watch.emplace(group.gate, in.closely, now);
   }
@@ -96,7 +90,7 @@ void Reconciler::unwant(const GroupId& group) {
   in.wanted = false;
   ++groups_changed_;
   in.apply_at = clock_.now();
-  for (auto& [number, slot] : in.slots) {
+  for (auto& [at, slot] : in.tries) {
     prober_.cancel(slot.row.id);
     slot.watch.reset();
   }
@@ -121,13 +115,27 @@ void Reconciler::resize(const GroupId& group, int replicas) {
   commit("supervise.resize.commit", [&](store::Transaction& t) { resize_group(t, resized, fresh); });
   in.group = std::move(resized);
   in.apply_at = now;
-  for (auto slot = in.slots.upper_bound(replicas); slot != in.slots.end(); slot = in.slots.erase(slot)) {
-    prober_.cancel(slot->second.row.id);
+  for (auto each = in.tries.lower_bound({replicas + 1}); each != in.tries.end();
+       each = in.tries.erase(each)) {
+    prober_.cancel(each->second.row.id);
   }
   for (Try& each : fresh) {
-    Slot& slot = in.slots[each.slot];
+    Slot& slot = in.tries[{each.slot}];
     slot.row = std::move(each);
     slot.watch.emplace(in.group.gate, in.closely, now);
+  }
+}
+
+void Reconciler::let_go(const InstanceId& instance) {
+  for (auto& [id, in] : groups_) {
+    for (auto each = in.tries.begin(); each != in.tries.end(); ++each) {
+      if (each->first.place != Place::leaving || each->second.row.id != instance) continue;
+      commit("supervise.leave.commit",
+             [&](store::Transaction& t) { clear_place(t, in.group.id, each->first.slot, Place::leaving); });
+      in.tries.erase(each);
+      in.apply_at = clock_.now();
+      return;
+    }
   }
 }
 
@@ -136,7 +144,7 @@ void Reconciler::watch_closely(const GroupId& group, bool closely) {
   if (found == groups_.end() || found->second.closely == closely) return;
   commit("supervise.watch.commit", [&](store::Transaction& t) { set_closely(t, group, closely); });
   found->second.closely = closely;
-  for (auto& [number, slot] : found->second.slots) {
+  for (auto& [at, slot] : found->second.tries) {
     if (slot.watch) slot.watch->set_closely(closely, clock_.now());
   }
 }
@@ -154,11 +162,11 @@ void Reconciler::observe() {
     }
   }
   for (auto& [id, in] : groups_) {
-    for (auto& [number, slot] : in.slots) {
-      const engine::Instance* seen = find(in.observed, slot.row.id);
-      if (!seen) continue;
+    for (auto& [at, slot] : in.tries) {
+      const engine::Instance* instance = seen(in, slot);
+      if (!instance) continue;
       slot.started = true;
-      if (slot.watch && seen->executed) slot.watch->executed(*seen->executed);
+      if (slot.watch && instance->executed) slot.watch->executed(*instance->executed);
     }
   }
 }
@@ -185,7 +193,7 @@ Instant Reconciler::step() {
 void Reconciler::take_verdicts(Instant now) {
   for (const Prober::Result& result : prober_.take()) {
     for (auto& [id, in] : groups_) {
-      for (auto& [number, slot] : in.slots) {
+      for (auto& [at, slot] : in.tries) {
         if (slot.row.id == result.id && slot.watch) slot.watch->probe_ended(result.verdict, now);
       }
     }
@@ -194,10 +202,11 @@ void Reconciler::take_verdicts(Instant now) {
 
 void Reconciler::look_at_watches(Instant now) {
   for (auto& [id, in] : groups_) {
-    for (auto& [number, slot] : in.slots) {
+    for (auto& [at, slot] : in.tries) {
       if (!slot.watch) continue;
       if (slot.watch->listeners_due(now)) {
-        net::Address expected = address_of(slot.row, find(in.observed, slot.row.id));
+        net::Address expected = address_of(slot.row, seen(in, slot));
+        if (in.group.gate.port != 0) expected.port = in.group.gate.port;
         slot.watch->listens_on(listeners(slot.row.id), expected, now);
       }
       slot.watch->time_passed(now);
@@ -214,129 +223,12 @@ std::vector<engine::Listener> Reconciler::listeners(const InstanceId& id) const 
   }
 }
 
-/// Writes down what has become of the tries, and which come next. Those that end and are started again at
-/// once are in one commit with their successors.
-void Reconciler::settle(Instant now) {
-  std::vector<Change> ends, starts, healths;
-  given_.clear();
-  for (auto& [id, in] : groups_) {
-    if (!in.wanted) continue;
-    for (auto& [number, slot] : in.slots) {
-      std::optional<Try> next = settled(in, slot, now);
-      if (!next) continue;
-      std::vector<Change>& changes = next->id != slot.row.id ? starts : next->ended() ? ends : healths;
-      changes.push_back({in, std::move(*next)});
-    }
-  }
-  put("supervise.health.commit", healths, now);
-  put("supervise.exit.commit", ends, now);
-  put("supervise.start.commit", starts, now);
-}
-
-/// What is to be written for the slot, if anything is.
-std::optional<Try> Reconciler::settled(const Supervised& in, const Slot& slot, Instant now) {
-  const Try& row = slot.row;
-  if (row.ended()) {
-    bool due = row.state == Health::waiting && now >= row.restart_at.value_or(now);
-    return due ? std::optional(next_try(in, row, now)) : std::nullopt;
-  }
-  const engine::Instance* seen = find(in.observed, row.id);
-  if (seen ? seen->state == engine::State::exited : slot.started) {
-    Try end = ended(in, slot, now);
-    return end.restart_at && *end.restart_at <= now ? next_try(in, end, now) : end;
-  }
-  if (slot.watch->health() == row.state) return std::nullopt;
-  Try changed = row;
-  changed.state = slot.watch->health();
-  changed.since = changed.state == Health::ready     ? slot.watch->ready_since().value_or(now)
-                  : changed.state == Health::unready ? slot.watch->unready_since().value_or(now)
-                                                     : now;
-  changed.reason = slot.watch->reason();
-  return changed;
-}
-
-Try Reconciler::ended(const Supervised& in, const Slot& slot, Instant now) const {
-  const engine::Instance* seen = find(in.observed, slot.row.id);
-  Instant began = seen && seen->executed ? *seen->executed : slot.row.made_at;
-  Try end = slot.row;
-  end.since = now;
-  end.exit.reset();
-  if (seen) end.exit = seen->exit;
-  end.reason = reason_of_end(in.group, slot.row, seen, now);
-  const bool ran = !seen || seen->executed;
-  AfterEnd after = after_end(in.group.restart, {.exit = end.exit,
-                                                .lost = ran && !end.exit,
-                                                .restarts = end.restarts,
-                                                .streak = end.streak,
-                                                .alive = now - began});
-  end.state = after.state;
-  end.streak = after.streak;
-  if (after.state == Health::waiting) end.restart_at = slot.row.this_boot ? now + after.delay : now;
-  return end;
-}
-
-Try Reconciler::first_try(const Group& group, int slot, Instant now) {
-  Try first{.id = InstanceId{random_id()}, .slot = slot, .since = now, .made_at = now};
-  if (group.has_port) first.port = free_port();
-  return first;
-}
-
-Try Reconciler::next_try(const Supervised& in, const Try& last, Instant now) {
-  Try next = last;
-  next.id = InstanceId{random_id()};
-  next.restarts = last.restarts + 1;
-  next.state = Health::starting;
-  next.since = next.made_at = now;
-  next.restart_at.reset();
-  next.this_boot = true;
-  if (in.group.has_port) next.port = free_port();
-  return next;
-}
-
-std::uint16_t Reconciler::free_port() {
-  std::vector<std::uint16_t> taken = given_;
-  for (const auto& [id, in] : groups_) {
-    for (const auto& [number, slot] : in.slots) taken.push_back(slot.row.port);
-  }
-  given_.push_back(engine_.free_port(taken));
-  return given_.back();
-}
-
-void Reconciler::put(const char* point, std::vector<Change>& changes, Instant now) {
-  if (changes.empty()) return;
-  commit(point, [&](store::Transaction& transaction) {
-    for (const Change& change : changes) put_try(transaction, change.in.group, change.row);
-  });
-  for (Change& change : changes) {
-    auto& [in, row] = change;
-    Slot& slot = in.slots[row.slot];
-    bool is_next = row.id != slot.row.id;
-    if (is_next || row.state != Health::ready) {
-      log::warning(
-          "instance.changed",
-          fmt::format("{}.{} {}: {}", in.group.workload.service, row.slot, name(row.state), row.reason),
-          Json::object(
-              {{"group", in.group.id.value}, {"instance", row.id.value}, {"restarts", row.restarts}}));
-    }
-    if (is_next || row.ended()) {
-      prober_.cancel(slot.row.id);
-      slot.watch.reset();
-      in.apply_at = now;
-    }
-    if (is_next) {
-      slot.watch.emplace(in.group.gate, in.closely, now);
-      slot.started = false;
-    }
-    slot.row = std::move(row);
-  }
-}
-
 /// The members are the tries that have not ended: the engine starts those that are new, stops and clears away
 /// the rest.
 void Reconciler::apply(Supervised& in, Instant now) {
   engine::Group group{in.group.id, in.group.workload, {}};
   bool starts = false;
-  for (const auto& [number, slot] : in.slots) {
+  for (const auto& [at, slot] : in.tries) {
     if (!in.wanted || slot.row.ended()) continue;
     group.members.push_back({slot.row.id, slot.row.slot, slot.row.port});
     starts = starts || !slot.started;
@@ -376,11 +268,10 @@ void Reconciler::forget_gone() {
 
 void Reconciler::start_probes(Instant now) {
   for (auto& [id, in] : groups_) {
-    for (auto& [number, slot] : in.slots) {
+    for (auto& [at, slot] : in.tries) {
       if (!slot.watch || !slot.watch->probe_due(now)) continue;
-      const engine::Instance* seen = find(in.observed, slot.row.id);
       slot.watch->probe_started(now);
-      prober_.start(slot.row.id, in.group.gate, address_of(slot.row, seen));
+      prober_.start(slot.row.id, in.group.gate, address_of(slot.row, seen(in, slot)));
     }
   }
 }
@@ -389,8 +280,9 @@ Instant Reconciler::due(Instant now) const {
   Instant due = again_at_.value_or(Instant::max());
   for (const auto& [id, in] : groups_) {
     if (in.apply_at) due = std::min(due, *in.apply_at);
-    for (const auto& [number, slot] : in.slots) {
-      if (in.wanted && slot.row.restart_at) due = std::min(due, *slot.row.restart_at);
+    for (const auto& [at, slot] : in.tries) {
+      // An unready one may be past it, and waits for probes or for its replacement.
+      if (in.wanted && slot.row.restart_at > now) due = std::min(due, *slot.row.restart_at);
       if (slot.watch) due = std::min(due, slot.watch->due());
     }
   }
@@ -414,6 +306,11 @@ void Reconciler::put_off(Instant now, const Error& error) {
   log::error("supervise.put_off", error.what());
 }
 
+const engine::Instance* Reconciler::seen(const Supervised& in, const Slot& slot) const {
+  auto found = in.observed.find(slot.row.id);
+  return found == in.observed.end() ? nullptr : &found->second;
+}
+
 std::vector<Group> Reconciler::wanted() const {
   std::vector<Group> wanted;
   for (const auto& [id, in] : groups_) {
@@ -435,15 +332,30 @@ std::vector<InstanceStatus> Reconciler::statuses() const {
       for (const auto& [instance, seen] : in.observed) statuses.push_back(status_of_stopping(in.group, seen));
       continue;
     }
-    for (const auto& [number, slot] : in.slots) {
+    for (const auto& [at, slot] : in.tries) {
+      if (at.place != Place::current) continue;
       const Watch* watch = slot.watch ? &*slot.watch : nullptr;
-      statuses.push_back(status_of(in.group, slot.row, watch, find(in.observed, slot.row.id)));
+      statuses.push_back(status_of(in.group, slot.row, watch, seen(in, slot)));
+      if (in.tries.contains({at.slot, Place::replacement})) {
+        statuses.back().reason += "; another instance is being started in its place";
+      }
     }
     for (const auto& [instance, seen] : in.observed) {
-      if (!in.slots.contains(seen.slot)) statuses.push_back(status_of_stopping(in.group, seen));
+      if (!in.tries.contains({seen.slot})) statuses.push_back(status_of_stopping(in.group, seen));
     }
   }
   return statuses;
+}
+
+std::vector<Leaving> Reconciler::leaving() const {
+  std::vector<Leaving> leaving;
+  for (const auto& [id, in] : groups_) {
+    for (const auto& [at, slot] : in.tries) {
+      if (in.wanted && at.place == Place::leaving)
+        leaving.push_back({slot.row.id, slot.row.restart_at.value_or(slot.row.since)});
+    }
+  }
+  return leaving;
 }
 
 }  // namespace holdall::supervise

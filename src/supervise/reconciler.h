@@ -32,6 +32,7 @@ class Reconciler {
   void unwant(const GroupId& group);
   void resize(const GroupId& group, int replicas);
   void watch_closely(const GroupId& group, bool closely);
+  void let_go(const InstanceId& instance);
 
   /// Looks at the engine; to be called when its descriptor is readable.
   void observe();
@@ -43,6 +44,7 @@ class Reconciler {
   std::set<GroupId> present() const;  ///< wanted, or with instances that are being stopped
   std::uint64_t groups_changed() const { return groups_changed_; }  ///< how often one of the two above has
   std::vector<InstanceStatus> statuses() const;                     ///< in the order of a Snapshot
+  std::vector<Leaving> leaving() const;
 
  private:
   struct Slot {
@@ -50,36 +52,54 @@ class Reconciler {
     std::optional<Watch> watch;  ///< of a try that has not ended
     bool started = false;        ///< the engine has shown it: if it does no longer, it is lost
   };
+  /// Where a try stands: which slot's, and what it is to it.
+  struct At {
+    int slot = 1;
+    Place place = Place::current;
+    auto operator<=>(const At&) const = default;
+  };
   struct Supervised {
     Group group;
     bool wanted = true;
     bool closely = true;
-    std::map<int, Slot> slots;
+    std::map<At, Slot> tries;
     std::map<InstanceId, engine::Instance> observed;
     std::optional<Instant> apply_at;  ///< the engine is to be told which members there are
   };
+  using Tries = std::map<Place, Try>;  ///< of one slot
   struct Change {
     Supervised& in;
-    Try row;
+    int slot;
+    Tries tries;  ///< all that the slot is to have
   };
 
   void adopt(GroupRow row);
   void take_verdicts(Instant now);
   void look_at_watches(Instant now);
   std::vector<engine::Listener> listeners(const InstanceId& id) const;
+
+  // What becomes of tries: reconciler_settle.cc.
   void settle(Instant now);
-  Try first_try(const Group& group, int slot, Instant now);
-  std::optional<Try> settled(const Supervised& in, const Slot& slot, Instant now);
+  Tries tries_of(const Supervised& in, int slot) const;
+  Tries settled(const Supervised& in, int slot, Instant now);
+  void settle_replacement(const Supervised& in, const Slot& slot, Tries& tries, Instant now) const;
+  void settle_current(const Supervised& in, const Slot& slot, Tries& tries, Instant now);
+  void settle_health(const Supervised& in, const Slot& slot, Tries& tries, Instant now);
+  bool has_ended(const Supervised& in, const Slot& slot) const;
   Try ended(const Supervised& in, const Slot& slot, Instant now) const;
+  Try first_try(const Group& group, int slot, Instant now);
   Try next_try(const Supervised& in, const Try& last, Instant now);
   std::uint16_t free_port();
   void put(const char* point, std::vector<Change>& changes, Instant now);
+  void take_over(Change& change, Instant now);
+
   void apply(Supervised& in, Instant now);
   void remove_strays();
   void forget_gone();
   void start_probes(Instant now);
   Instant due(Instant now) const;
 
+  const engine::Instance* seen(const Supervised& in, const Slot& slot) const;
   void act(const std::string& point, const std::function<void()>& work) const;
   void commit(const std::string& point, const std::function<void(store::Transaction&)>& work) const;
   void put_off(Instant now, const Error& error);

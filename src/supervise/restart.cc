@@ -31,6 +31,12 @@ bool starts_again(const RestartPolicy& policy, const std::optional<Exit>& exit, 
 
 }  // namespace
 
+std::optional<Replace> after_unready(const RestartPolicy& policy, const Unready& unready) {
+  if (!starts_again(policy, std::nullopt, unready.restarts)) return std::nullopt;
+  const int streak = unready.ready_for >= policy.window ? 0 : unready.streak;
+  return Replace{policy.delay.value_or(delay_after(streak)), streak + 1};
+}
+
 AfterEnd after_end(const RestartPolicy& policy, const End& end) {
   // Whoever lived long enough was no crash loop: the next try starts at once.
   const int streak = end.alive >= policy.window ? 0 : end.streak;

@@ -22,6 +22,19 @@ struct End {
   std::chrono::nanoseconds alive{0};  ///< how long it ran
 };
 
+/// One that was ready and fails its probes since.
+struct Unready {
+  int restarts = 0, streak = 0;
+  std::chrono::nanoseconds ready_for{0};  ///< how long it was ready
+};
+struct Replace {
+  std::chrono::nanoseconds delay;  ///< before a replacement is started
+  int streak;                      ///< of that
+};
+
+/// Nothing: it is left as it is. Pure.
+std::optional<Replace> after_unready(const RestartPolicy& policy, const Unready& unready);
+
 /// Pure.
 AfterEnd after_end(const RestartPolicy& policy, const End& end);
 

@@ -32,6 +32,7 @@ Try read_try(const store::Row& row) {
   read.reason = row.text(11);
   read.this_boot = row.text(12) == boot_id();
   read.made_at = instant(row.integer(13));
+  read.place = static_cast<Place>(row.integer(14));
   return read;
 }
 
@@ -47,7 +48,7 @@ std::vector<GroupRow> load_groups(store::Database& database) {
     transaction.query(
         "select group_id, id, slot, port, restarts, streak, state, since, restart_at, exit_code, "
         "exit_signal, reason, "
-        "boot_id, made_at from instances order by group_id, slot",
+        "boot_id, made_at, place from instances order by group_id, slot, place",
         {}, [&](const store::Row& row) {
           // Both answers are in order of the group, and each instance has one.
           while (group->group.id.value != row.text(0)) ++group;
@@ -84,20 +85,25 @@ void delete_group(store::Transaction& transaction, const GroupId& group) {
   transaction.execute("delete from groups where id = ?", {group.value});
 }
 
+void clear_place(store::Transaction& transaction, const GroupId& group, int slot, Place place) {
+  transaction.execute("delete from instances where group_id = ? and slot = ? and place = ?",
+                      {group.value, std::int64_t{slot}, static_cast<std::int64_t>(place)});
+}
+
 void put_try(store::Transaction& transaction, const Group& group, const Try& row) {
   using store::Value;
   Value none;
-  transaction.execute("delete from instances where group_id = ? and slot = ?",
-                      {group.id.value, std::int64_t{row.slot}});
   transaction.execute(
       "insert into instances (id, app_id, group_id, slot, port, restarts, streak, state, since, restart_at, "
       "exit_code, "
-      "exit_signal, reason, boot_id, made_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "exit_signal, reason, boot_id, made_at, place) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+      "?)",
       {row.id.value, group.workload.app, group.id.value, std::int64_t{row.slot}, std::int64_t{row.port},
        std::int64_t{row.restarts}, std::int64_t{row.streak}, std::string(name(row.state)), column(row.since),
        row.restart_at ? Value(column(*row.restart_at)) : none,
        row.exit ? Value(std::int64_t{row.exit->code}) : none,
-       row.exit ? Value(std::int64_t{row.exit->signal}) : none, row.reason, boot_id(), column(row.made_at)});
+       row.exit ? Value(std::int64_t{row.exit->signal}) : none, row.reason, boot_id(), column(row.made_at),
+       static_cast<std::int64_t>(row.place)});
 }
 
 }  // namespace holdall::supervise

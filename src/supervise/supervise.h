@@ -23,14 +23,17 @@ struct Gate {
     port,     ///< it accepts a connection
     http,     ///< it accepts, then answers GET `path` with a status in range
     command,  ///< `command`, run in the instance, exits 0
+    file,     ///< it touches the file `path`, again and again, at least every `period`
   };
   Kind kind = Kind::running;
-  std::string path;
+  std::string path;        ///< of a file: as the instance sees it; a relative one from its HOME
+  std::uint16_t port = 0;  ///< instead of its own; 0: its own
   int status_from = 200, status_to = 399;
   std::vector<std::string> command;
   std::chrono::nanoseconds interval{250'000'000};           ///< until the watch has ended
   std::chrono::nanoseconds later_interval{10'000'000'000};  ///< afterwards
   std::chrono::nanoseconds timeout{5'000'000'000};          ///< of one probe
+  std::chrono::nanoseconds period{10'000'000'000};          ///< of a file: from one touch to the next
   std::chrono::nanoseconds start_timeout{60'000'000'000};   ///< not ready by then: failed
   std::chrono::nanoseconds start_period{0};                 ///< of a healthcheck: failures in it do not count
   int retries = 1;  ///< failed probes in a row that make a ready instance unready: 1 for `ready`,
@@ -56,6 +59,7 @@ struct Group {
   bool has_port = false;
   Gate gate;
   RestartPolicy restart;
+  std::chrono::nanoseconds drain{0};  ///< how long an instance that was replaced may finish what it has
 
   bool operator==(const Group&) const = default;
 };
@@ -69,7 +73,7 @@ enum class Health : std::uint8_t {
   unready,    ///< was ready, and failed probes since
   waiting,    ///< exited; started again at `restart_at`
   completed,  ///< exited 0 and is not started again
-  failed,     ///< exited, never ran, or was not ready in time, and is not started again by itself
+  failed,  ///< exited, never ran, or was the first and not ready in time; it is not started again by itself
   stopping,
 };
 std::string_view name(Health health);
@@ -97,17 +101,27 @@ struct InstanceStatus {
   bool operator==(const InstanceStatus&) const = default;
 };
 
+/// An instance whose place another one has taken because it had failed its probes.
+struct Leaving {
+  InstanceId id;
+  Instant until;  ///< it is stopped then at the latest
+  bool operator==(const Leaving&) const = default;
+};
+
 /// All wanted groups and what becomes of them, at one instant.
 struct Snapshot {
   std::uint64_t version = 0;
   std::vector<InstanceStatus>
       instances;  ///< in order of group, then slot; one a slot, and those still stopping
+  std::vector<Leaving> leaving;
 
   std::vector<InstanceStatus> of(const GroupId& group) const;
 };
 
 /// Desired against observed: what should run is started, what exits is started again after 0, 1, 2, 4 ... 60
 /// s (reset after 10 s alive), what is not wanted is stopped, and each instance is probed through its gate.
+/// One that fails its probes after it was ready is replaced: another one is started beside it, and whichever
+/// of the two is ready first stays. One without a heartbeat is stopped first.
 /// The only place that decides restarts. Groups and instances are rows: after a crash the next Supervisor
 /// adopts what runs. Thread-safe; one thread of its own does the work.
 class Supervisor {
@@ -133,6 +147,9 @@ class Supervisor {
 
   /// Probes by `interval` while true (a release looks), by `later_interval` else. New groups begin with true.
   virtual void watch_closely(const GroupId& group, bool closely) = 0;
+
+  /// An instance that was `leaving` has nothing left to finish, and is stopped now. Unknown ids are no error.
+  virtual void let_go(const InstanceId& instance) = 0;
 
   virtual std::vector<Group> wanted() const = 0;
   virtual std::shared_ptr<const Snapshot> snapshot() const = 0;

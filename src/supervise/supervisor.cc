@@ -69,6 +69,10 @@ class Running final : public Supervisor {
     call([&] { reconciler_.watch_closely(group, closely); });
   }
 
+  void let_go(const InstanceId& instance) override {
+    call([&] { reconciler_.let_go(instance); });
+  }
+
   std::vector<Group> wanted() const override {
     std::lock_guard lock(mutex_);
     return wanted_;
@@ -173,8 +177,9 @@ class Running final : public Supervisor {
   void publish() {
     auto next = std::make_shared<Snapshot>();
     next->instances = reconciler_.statuses();
+    next->leaving = reconciler_.leaving();
     bool same_groups = snapshot_ && groups_changed_ == reconciler_.groups_changed();
-    if (same_groups && next->instances == snapshot_->instances) return;
+    if (same_groups && next->instances == snapshot_->instances && next->leaving == snapshot_->leaving) return;
     next->version = snapshot_ ? snapshot_->version + 1 : 1;
     groups_changed_ = reconciler_.groups_changed();
     std::vector<Group> wanted = reconciler_.wanted();

@@ -21,6 +21,9 @@ constexpr auto kWrongFor = 2s;
 // An instance whose start_timeout passed while no control looked gets this long to pass a probe.
 constexpr auto kAdoptedGrace = 5s;
 
+// Of failed probes in a row, before another instance is started: one may be lost to a moment of load.
+constexpr int kHopeless = 3;
+
 bool is_right(const net::Address& listener, const net::Address& expected) {
   bool reachable = listener.host.empty() || listener.host == "0.0.0.0" || listener.host == "::" ||
                    listener.host == expected.host;
@@ -39,6 +42,7 @@ Watch::Watch(const Gate& gate, bool closely, Instant now)
 Watch::Watch(const Gate& gate, bool closely, Health found, Instant since, Instant now)
     : gate_(gate), closely_(closely), health_(found), confirmed_(gate.kind == Gate::Kind::running) {
   if (found == Health::ready) ready_since_ = since;
+  beat_at_ = now;
   if (found == Health::unready) unready_since_ = since;
   was_accepted_ = found != Health::starting;
   if (found == Health::starting)
@@ -70,8 +74,33 @@ void Watch::probe_ended(const Verdict& verdict, Instant now) {
     wrong_since_.reset();
     listeners_at_ = Instant::max();
   }
-  verdict.passed ? pass(now) : fail(verdict, now);
+  const Verdict judged = verdict.beat ? of_beat(verdict, now) : verdict;
+  judged.passed ? pass(now) : fail(judged, now);
   schedule(now);
+}
+
+/// A beat is a change that we see, by our own clock: the time that the file bears is the machine's wall
+/// clock, which may jump, and what lies there at the start may be another instance's.
+Verdict Watch::of_beat(const Verdict& seen, Instant now) {
+  Verdict judged = seen;
+  const bool first = !beat_;
+  const bool changed = !first && !seen.beat->empty() && seen.beat != beat_;
+  beat_ = seen.beat;
+  if (changed) beat_at_ = now;
+  judged.passed = changed || (health_ == Health::ready && now - beat_at_ <= gate_.period);
+  if (judged.passed) return judged;
+  if (health_ == Health::starting) {
+    judged.failure = fmt::format("no heartbeat yet: {} {}", gate_.path,
+                                 seen.beat->empty() ? "is not there" : "was not touched");
+  } else {
+    judged.failure = fmt::format("no heartbeat for {}: {} is to be touched every {}", text(now - beat_at_),
+                                 gate_.path, text(gate_.period));
+  }
+  return judged;
+}
+
+bool Watch::hopeless() const {
+  return health_ == Health::unready && failures_ >= std::max(gate_.retries, kHopeless);
 }
 
 void Watch::pass(Instant now) {
@@ -89,7 +118,7 @@ void Watch::fail(const Verdict& verdict, Instant now) {
   last_failure_ = verdict.failure;
   if (health_ == Health::starting) {
     // Before the first accept there is nothing wrong yet; afterwards its answers are what people want to see.
-    if (was_accepted_ || gate_.kind == Gate::Kind::command) reason_ = verdict.failure;
+    if (was_accepted_ || !connects()) reason_ = verdict.failure;
     return;
   }
   if (executed_at_ && now < *executed_at_ + gate_.start_period) return;

@@ -13,6 +13,8 @@ struct Verdict {
   bool accepted = false;  ///< a connection was accepted
   bool passed = false;
   std::string failure;  ///< in words, when it did not pass
+  std::optional<std::string>
+      beat;  ///< of a file: another word each time it was touched; empty: it is not there
 };
 
 /// Decides from what probes find whether one instance is fit to serve, and when to look again. Pure: it is
@@ -39,6 +41,8 @@ class Watch {
   std::optional<Instant> accepted_at() const { return accepted_at_; }
   std::optional<Instant> ready_since() const { return ready_since_; }
   std::optional<Instant> unready_since() const { return unready_since_; }
+  /// Failed so often, and by probes of this one, that another instance would be better.
+  bool hopeless() const;
 
   bool probe_due(Instant now) const { return !probing_ && now >= probe_at_; }
   bool listeners_due(Instant now) const { return now >= listeners_at_; }
@@ -46,6 +50,7 @@ class Watch {
 
  private:
   bool connects() const { return gate_.kind == Gate::Kind::port || gate_.kind == Gate::Kind::http; }
+  Verdict of_beat(const Verdict& seen, Instant now);
   void pass(Instant now);
   void fail(const Verdict& verdict, Instant now);
   void give_up(std::string reason);
@@ -56,7 +61,9 @@ class Watch {
   Health health_ = Health::starting;
   std::string reason_;
   std::string last_failure_;
-  int failures_ = 0;  ///< in a row
+  int failures_ = 0;                 ///< in a row
+  std::optional<std::string> beat_;  ///< the last one seen
+  Instant beat_at_;                  ///< when it was another one than before
   bool probing_ = false;
   bool confirmed_ = false;
   bool was_accepted_ = false;  ///< by this control or, as far as we know, by the one before
