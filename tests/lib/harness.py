@@ -178,8 +178,19 @@ class Server:
                     pass
             return not self.census().everything()
         until('its processes to end', none_left)
+        self.remove_groups()
         subprocess.run(['chmod', '-R', 'u+w', self.place], check=False)
         shutil.rmtree(self.place, ignore_errors=True)
+
+    def remove_groups(self):
+        """The control groups of instances whose control was killed: the next control would take them away."""
+        for meta in self.run_dir.glob('i/*/meta'):
+            for group in map(Path, json.loads(meta.read_text()).get('control_groups', [])):
+                for directory in (group, group.parent):
+                    try:
+                        directory.rmdir()
+                    except OSError:
+                        pass  # gone, or somebody else's are in it
 
     # ---- the command and the API
 
