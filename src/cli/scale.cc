@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "base/id.h"
-#include "cli/app_name.h"
 #include "cli/options.h"
 #include "cli/rollout.h"
 #include "wire/wire.h"
@@ -53,10 +52,12 @@ int scale(Invocation& call) {
   if (words.empty())
     throw Error(Error::invalid, "holdall scale: which service? write web=3; see: holdall scale --help");
   const Json body = scale_request(words, reset);
-  std::string app = app_name(call.globals);
-  Server server = server_of(call.globals);
-  const std::string target = fmt::format("/v1/apps/{}/scale", wire::percent_encode(app));
-  return roll_out(call, server, app, how, [&] { return server.post(target, body, random_id()); });
+  const Target target = target_of(call.globals);
+  confirm_change(call.globals, target, "changes how many instances it has");
+  std::deque<Server> servers = servers_at(target.hosts);
+  const std::string path = fmt::format("/v1/apps/{}/scale", wire::percent_encode(target.app));
+  return roll_out(call, target.app, servers, how,
+                  [&](Server& server) { return server.post(path, body, random_id()); });
 }
 
 }  // namespace holdall::cli

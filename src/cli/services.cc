@@ -71,11 +71,15 @@ int restart(Invocation& call) {
   options.flag("--wait", how.wait, "on a server: wait for a release in progress to end first");
   options.flag("--json", how.json, "on a server: print the release as a JSON object when it has ended");
   if (!options.parse()) return 0;
-  Stack stack = running_stack(call.globals);
   if (on_server(call.globals)) {
-    return roll_out(call, *stack.server, stack.app, how,
-                    [&] { return stack.server->post(path(stack, "restart"), about(services), random_id()); });
+    const Target target = target_of(call.globals);
+    confirm_change(call.globals, target, "starts its instances anew");
+    std::deque<Server> servers = servers_at(target.hosts);
+    const std::string path = fmt::format("/v1/apps/{}/restart", wire::percent_encode(target.app));
+    return roll_out(call, target.app, servers, how,
+                    [&](Server& server) { return server.post(path, about(services), random_id()); });
   }
+  Stack stack = running_stack(call.globals);
   stack.server->post(path(stack, "stop"), with_timeout(services, timeout));
   stack.server->post(path(stack, "start"), about(services));
   Terminal(1, call.globals.ansi).line(fmt::format("restarted {}", what(services, stack.app)));
