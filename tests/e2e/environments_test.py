@@ -194,6 +194,10 @@ def test_hosts_are_released_in_turn_and_read_together(pair):
     pair.cli('deploy')
     pair.cli('rollback')
     assert [served(server, 'shop.example') for server in pair.servers] == ['v3', 'v3']
+    pair.cli('restart', '--on', 'production')
+    pair.cli('scale', 'web=2')
+    for server in pair.servers:
+        assert sorted(server.census().slots()) == ['shop/web.1@v4', 'shop/web.2@v4']
 
 
 def test_a_failure_on_the_second_host_takes_back_the_first(pair):
@@ -236,6 +240,22 @@ def test_ctrl_c_before_the_switch_on_the_second_host_takes_back_the_first(pair):
     assert 'released nowhere' in out
     assert served(first, 'shop.example') == 'v3'  # v1 again, as a release of its own
     assert served(second, 'shop.example') in ('v1', 'v3')
+
+
+def test_ctrl_c_after_the_last_switch_leaves_the_release_to_the_servers(pair):
+    first, second = pair.servers
+    pair.write(monitor='2s')
+    process = subprocess.Popen([first.binary, 'deploy'], cwd=pair.directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               env={**first.environment, 'HOLDALL_API': '/nonexistent'}, text=True)
+    until('the second host to be live', lambda: served(second, 'shop.example') == 'v1')
+    said = ''
+    while 'live' not in said.split(second.url())[-1] or second.url() not in said:
+        said += process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and 'goes on without you' in out
+    assert [served(server, 'shop.example') for server in pair.servers] == ['v1', 'v1']
+    until('its end', lambda: second.json('releases', '-H', second.url(), '-p', 'shop')['releases'][0]['step'] == 'live')
 
 
 def test_secrets_of_several_hosts_are_sealed_to_each(pair):
