@@ -137,6 +137,32 @@ def test_the_app_is_planned_and_released_to_staging(machines, project):
     assert serving(machines, machines.staging, 'hello-staging') == 'v1'
 
 
+def test_the_app_is_released_to_both_hosts_of_production(machines, project):
+    laptop = machines.laptop
+    seal(laptop, 'production')
+    laptop.run('holdall', 'deploy', '--on', 'production', cwd=project)
+    for server in (machines.one, machines.two):
+        assert get(laptop, server, 'hello.test')['release'] == 'v1'
+        assert not get(laptop, server, 'staging.hello.test')
+
+
+def test_a_failure_on_the_second_host_reverts_the_first(machines, project):
+    laptop = machines.laptop
+    compose = laptop.path('/root/hello/compose.yaml')
+    compose.write_text(compose.read_text().replace('COLOUR: grey', 'COLOUR: green'))
+    python = machines.two.path(machines.two.run('readlink', '-f', '/usr/bin/python3').stdout.strip())
+    aside = python.with_name('python-aside')
+    python.rename(aside)
+    try:
+        failed = laptop.run('holdall', 'deploy', '--on', 'production', cwd=project, code=1)
+    finally:
+        aside.rename(python)
+    assert machines.two.address in failed.stdout + failed.stderr
+    for server in (machines.one, machines.two):
+        answer = get(laptop, server, 'hello.test')
+        assert answer['colour'] == 'grey', (answer, failed.stdout, failed.stderr)
+
+
 @pytest.fixture(scope='module')
 def people(machines, project):
     """Accounts on the laptop: each a key, opened on staging by `access add`."""
