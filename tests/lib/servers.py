@@ -122,13 +122,18 @@ class Machines:
         return self
 
     def __exit__(self, kind, value, trace):
-        if kind:
-            for machine in self.all:
-                for log in (machine.place / 'log', machine.path('/var/log/holdall.log')):
-                    if log.exists():
-                        print(f'--- {machine.name}: {log.name} (its last lines)')
-                        print('\n'.join(log.read_text(errors='replace').splitlines()[-30:]))
-        self.remove()
+        try:
+            if kind:
+                self._show_logs()
+        finally:
+            self.remove()
+
+    def _show_logs(self):
+        for machine in self.all:
+            for log in (machine.place / 'log', machine.path('/var/log/holdall.log')):
+                if log.exists():
+                    print(f'--- {machine.name}: {log.name} (its last lines)')
+                    print('\n'.join(log.read_text(errors='replace').splitlines()[-30:]))
 
     def remove(self):
         for machine in self.all:
