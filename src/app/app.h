@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -229,7 +230,8 @@ struct Loaded {
   std::map<std::string, Where> places;  ///< "services.web.environment.MOOD" -> where it was written
   std::vector<Problem> warnings;
   std::filesystem::path project_dir;
-  Environment environment;  ///< of a release
+  Environment environment;                                         ///< of a release
+  std::vector<std::pair<std::filesystem::path, Where>> env_files;  ///< that services name, and where
 };
 
 /// Reads and checks the files. Throws `invalid` with every problem of them, `missing` if there is no file.

@@ -279,7 +279,9 @@ Loaded load_from(const LoadOptions& options, const ReadFile& read) {
                                 project.environment.name),
                     "write 'build: server', or leave it out");
   }
-  normalise(root, {sources, read, project.name, variables, secrets, options.release, !options.any_engine},
+  normalise(root,
+            {sources, read, project.name, variables, secrets, options.release, !options.any_engine,
+             &loaded.env_files},
             findings);
 
   loaded.places = places_of(root);

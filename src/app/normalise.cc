@@ -306,6 +306,7 @@ class Normaliser {
                        "write it, or 'required: false' beside its path");
       return;
     }
+    if (options_.env_files) options_.env_files->emplace_back(file, written->where);
     const Node& declared = *service.find("environment");
     std::map<std::string_view, const Node*> values;
     for (const Node::Member& member : declared.members) values.emplace(member.key, &member.value);

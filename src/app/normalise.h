@@ -1,7 +1,10 @@
 #pragma once
 
+#include <filesystem>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "app/discover.h"
 #include "app/findings.h"
@@ -18,6 +21,8 @@ struct NormaliseOptions {
   const std::set<std::string>& secrets;  ///< the names that stand for secrets
   bool release = false;                  ///< a name without a value is a problem
   bool secrets_must_be_set = true;
+  /// Gets each env file that was read, and where it is named.
+  std::vector<std::pair<std::filesystem::path, Where>>* env_files = nullptr;
 };
 
 /// Turns the merged document into the model that Compose prints: services of inactive profiles are gone, env

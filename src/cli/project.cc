@@ -76,8 +76,25 @@ std::string target_of(const Digest& digest, const app::Service& service, const s
                      wire::percent_encode(Json::array(argv).print()));
 }
 
+/// What is not in the repository is the caller's alone, and everybody else would release something else.
+void refuse_ignored_env_files(const app::Loaded& project) {
+  std::vector<Problem> problems;
+  for (const auto& [file, where] : project.env_files) {
+    auto ignored = git(project.project_dir, {"check-ignore", "--", file.string()});
+    if (!ignored || ignored->empty()) continue;
+    const fs::path shown = file.lexically_proximate(project.project_dir);
+    const std::string& on = project.environment.name;
+    problems.push_back({where,
+                        fmt::format("env_file {} is refused in a release: git ignores it", shown.string()),
+                        fmt::format("seal what is in it: holdall secrets import {}{}{}; or commit it",
+                                    shown.string(), on.empty() ? "" : " --on ", on)});
+  }
+  throw_if_any(problems);
+}
+
 app::Loaded load_warning(const app::LoadOptions& options, const Terminal& errors) {
   app::Loaded project = app::load(options);
+  if (options.release && !options.any_engine) refuse_ignored_env_files(project);
   for (const Problem& warning : project.warnings) {
     errors.line(errors.paint(Colour::yellow, "warning: ") + text(warning));
   }

@@ -139,6 +139,20 @@ def test_an_environments_file_is_laid_over_and_nothing_of_development_is_read(bo
     assert 'name: shop-staging' in model and 'staging.shop.example' in model
 
 
+def test_an_env_file_that_git_ignores_is_refused_and_the_environments_own_is_not(both, server):
+    subprocess.run(['git', 'init', '-q'], cwd=both.directory, check=True)
+    both.write(more='    env_file: web.env')
+    both.file('web.env', 'EXTRA=1\n')
+    both.file('.gitignore', 'web.env\n.env.*\n')
+    both.file('.env.staging', 'MOOD=green\n')
+    done = both.cli('deploy', '--on', 'staging', code=2)
+    assert 'env_file web.env is refused in a release: git ignores it' in done.stderr
+    assert 'holdall secrets import web.env --on staging' in done.stderr
+    both.file('.gitignore', '.env.*\n')
+    both.cli('deploy', '--on', 'staging')
+    assert variables(server, 'shop-staging', 'EXTRA') == {'1'} and variables(server, 'shop-staging', 'MOOD') == {'green'}
+
+
 def test_a_named_host_comes_before_the_environments_own(both, server):
     with Server() as other:
         both.cli('deploy', '--on', 'production', '-H', other.url())
