@@ -17,6 +17,11 @@ int main(int argc, char** argv) {
       {"start", kDevelop, "start stopped services", cli::start},
       {"kill", kDevelop, "send a signal to services", cli::kill},
       {"logs", kDevelop, "show what instances said", cli::logs},
+      {"exec", kDevelop, "run a program in an instance", cli::exec},
+      {"run", kDevelop, "run a program in a fresh copy of a service's instances", cli::run},
+      {"top", kDevelop, "list the processes of each instance", cli::top},
+      {"stats", kDevelop, "show what each instance uses", cli::stats},
+      {"open", kDevelop, "open the app in a browser", cli::open_app},
       {"config", kDevelop, "check the Compose file and print the model", cli::config},
 
       {"plan", kRelease, "show what a deploy would do", cli::plan},

@@ -51,6 +51,14 @@ class Handlers {
   net::Response check_sealed(net::Request& request);
   net::Response reseal(net::Request& request);
 
+  // watching.cc
+  net::Response processes(net::Request& request);
+  net::Response stats(net::Request& request);
+
+  // programs.cc
+  net::Response exec(net::Request& request);
+  net::Response run(net::Request& request);
+
   // people_routes.cc
   net::Response people(net::Request& request);
   net::Response add_person(net::Request& request);

@@ -145,6 +145,23 @@ struct Copy {
   std::uint16_t port = 0;  ///< its $PORT; 0: it has none
 };
 
+/// A process of an instance, as the machine numbers it.
+struct ProcessInfo {
+  int pid = 0, parent = 0;
+  std::uint32_t uid = 0;
+  Instant started;
+  std::chrono::nanoseconds cpu{0};  ///< that it has used
+  std::string command;              ///< its argv, separated by blanks
+};
+
+/// What all processes of an instance use together.
+struct Usage {
+  std::chrono::nanoseconds cpu{0};  ///< that they have used, those that ended included as far as is known
+  std::uint64_t memory = 0;         ///< bytes, without what can be read from files again
+  std::uint64_t memory_limit = 0;   ///< bytes; 0: none
+  std::size_t processes = 0;
+};
+
 struct Listener {
   net::Address address;
   bool operator==(const Listener&) const = default;
@@ -223,6 +240,11 @@ class Engine {
   /// What of these limits would not hold on this machine, each in words with the reason; empty: all hold.
   /// Thread-safe.
   virtual std::vector<std::string> unenforced(const Limits& limits) const = 0;
+
+  /// The processes of the instance, in order of their pids, without those that are Holdall's own.
+  /// Thread-safe, as is `usage`. Both throw `missing` if it does not run.
+  virtual std::vector<ProcessInfo> processes(const InstanceId& id) const = 0;
+  virtual Usage usage(const InstanceId& id) const = 0;
 
   /// A port for a new member's $PORT. Not in `taken`, and nobody listens on it.
   virtual std::uint16_t free_port(const std::vector<std::uint16_t>& taken) = 0;

@@ -240,6 +240,12 @@ class FakeEngine final : public Engine {
     return limits.memory && !limits_memory ? std::vector<std::string>{"the memory limit is not enforced"}
                                            : std::vector<std::string>();
   }
+  std::vector<ProcessInfo> processes(const InstanceId&) const override {
+    return {{.pid = 7, .parent = 1, .uid = 200'000, .started = clock_.now(), .command = "serve --all"}};
+  }
+  Usage usage(const InstanceId&) const override {
+    return {.cpu = std::chrono::seconds(2), .memory = 5 << 20, .processes = 1};
+  }
 
   std::uint16_t free_port(const std::vector<std::uint16_t>& taken) override {
     std::lock_guard lock(mutex_);

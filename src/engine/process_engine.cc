@@ -29,6 +29,7 @@
 #include "engine/record.h"
 #include "engine/secrets.h"
 #include "engine/sockets.h"
+#include "engine/usage.h"
 #include "logs/logs.h"
 #include "net/socket.h"
 
@@ -81,6 +82,16 @@ class ProcessEngine final : public Engine {
   std::vector<Listener> listeners(const InstanceId& id) const override;
   std::vector<std::string> unenforced(const Limits& limits) const override {
     return engine::unenforced(limits, groups_);
+  }
+  std::vector<ProcessInfo> processes(const InstanceId& id) const override {
+    return describe(processes_of(find(id).tree), surroundings_.shim.parent_path());
+  }
+  Usage usage(const InstanceId& id) const override {
+    Reachable instance = find(id);
+    Usage usage = usage_of(processes_of(instance.tree), surroundings_.shim.parent_path());
+    take_counts(instance.record.groups, usage);
+    usage.memory_limit = instance.record.limits.memory;
+    return usage;
   }
   std::uint16_t free_port(const std::vector<std::uint16_t>& taken) override;
 

@@ -223,6 +223,13 @@ GroupId command_group_id(const std::string& app, const std::string& service, std
   return {fmt::format("{}/{}:release.{}@{}", app, service, which + 1, version(number))};
 }
 
+GroupId one_off_group_id(const std::string& app, const std::string& service, const std::string& tag,
+                         int number) {
+  return {fmt::format("{}/{}:run.{}@{}", app, service, tag, version(number))};
+}
+
+bool is_one_off(const GroupId& group) { return group.value.find(":run.") != std::string::npos; }
+
 std::vector<std::string> commands_of(const app::App& app) {
   std::vector<std::string> all;
   for (const std::string& name : start_order(app)) {

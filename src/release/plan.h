@@ -42,6 +42,10 @@ int release_of(const GroupId& group);
 /// `hello/web:release.1@v3`, of a release command: no service's name has a colon.
 GroupId command_group_id(const std::string& app, const std::string& service, std::size_t which, int number);
 
+/// `hello/web:run.4f2a91c0@v3`, of a one-off.
+GroupId one_off_group_id(const std::string& app, const std::string& service, const std::string& tag,
+                         int number);
+
 /// "web: flask db upgrade" of each release command, in the order in which they are run.
 std::vector<std::string> commands_of(const app::App& app);
 

@@ -126,6 +126,16 @@ struct AppStatus {
   std::map<std::string, std::string> release_of_group;  ///< group id -> "v3"
 };
 
+/// An instance of a service that is none of its replicas: it gets no requests and is never started again.
+struct OneOff {
+  supervise::Group group;  ///< of the one instance; its workload is named `web.run`
+  std::vector<std::string> entrypoint;
+  bool has_port = false;  ///< whether the service's instances have a port; this one's group has none
+};
+
+/// Whether the group is one that `one_off` gave.
+bool is_one_off(const GroupId& group);
+
 /// Users that services are given, both included.
 struct UidRange {
   std::uint32_t first = 0, last = 0;
@@ -207,6 +217,10 @@ class Releases {
   Release get(const std::string& app, int number) const;  ///< throws `missing`
   Json model(const std::string& app, int number) const;
   AppStatus status(const std::string& app) const;
+
+  /// What a program needs that is run with what the service of the serving release has. Throws `missing` for
+  /// a service that it does not have. Whether an instance of it runs does not matter.
+  OneOff one_off(const std::string& app, const std::string& service, const std::string& tag) const;
 
   /// Takes the app out of the table, stops its instances in reverse order of starting and forgets it. Waits
   /// for the end; throws `busy` at the deadline (call again), `conflict` during a release.

@@ -356,6 +356,32 @@ AppStatus Releases::status(const std::string& app) const {
   return status;
 }
 
+OneOff Releases::one_off(const std::string& app, const std::string& service, const std::string& tag) const {
+  return impl_->read([&](store::Transaction& t) {
+    const std::optional<AppRow> row = find_app(t, app);
+    if (!row) no_app(app);
+    if (!row->serving) throw Error(Error::missing, fmt::format("no release of {} serves", app));
+    const Row serving = must_find(t, app, *row->serving);
+    const auto group = serving.groups.find(service);
+    if (group == serving.groups.end()) {
+      throw Error(Error::missing,
+                  fmt::format("{} of {} has no service '{}'", version(*row->serving), app, service));
+    }
+    // A service that was kept is still that of the release that started it.
+    const int number = release_of(group->second);
+    const Row origin = must_find(t, app, number);
+    ResolveFor release{.number = number,
+                       .environment = origin.request.environment,
+                       .development = origin.request.development,
+                       .service_ports = service_ports(t, app)};
+    if (impl_->options.uids) release.uid = service_uids(t, app).at(service);
+    const app::App model = app::parse_model(origin.request.model);
+    const app::Service& wanted = model.services.at(service);
+    return OneOff{resolve_one_off(model, wanted, tag, origin.request.artefacts.at(service), release),
+                  wanted.entrypoint, wanted.has_port()};
+  });
+}
+
 void Releases::destroy(const std::string& app, Deadline deadline) {
   impl_->context.commit("destroy", [&](store::Transaction& t) {
     if (!find_app(t, app)) no_app(app);

@@ -136,24 +136,41 @@ supervise::Group resolve(const app::App& app, const app::Service& service, const
   return group;
 }
 
-supervise::Group resolve_command(const app::App& app, const app::Service& service, std::size_t which,
-                                 const Digest& artefact, const ResolveFor& release) {
-  supervise::Group group = resolve(app, service, artefact, release);
-  group.id = command_group_id(app.name, service.name, which, release.number);
+namespace {
+
+/// The service's group as one instance beside it that is never started again.
+void make_single(supervise::Group& group, const std::string& service, std::string_view word) {
   group.replicas = 1;
   group.has_port = false;
   group.gate = {};
   group.restart = {supervise::RestartPolicy::no, 0};
+  group.workload.service = fmt::format("{}.{}", service, word);
+  group.workload.environment.try_emplace("HOLDALL_SERVICE", service);
+}
+
+}  // namespace
+
+supervise::Group resolve_one_off(const app::App& app, const app::Service& service, const std::string& tag,
+                                 const Digest& artefact, const ResolveFor& release) {
+  supervise::Group group = resolve(app, service, artefact, release);
+  group.id = one_off_group_id(app.name, service.name, tag, release.number);
+  make_single(group, service.name, "run");
+  return group;
+}
+
+supervise::Group resolve_command(const app::App& app, const app::Service& service, std::size_t which,
+                                 const Digest& artefact, const ResolveFor& release) {
+  supervise::Group group = resolve(app, service, artefact, release);
+  group.id = command_group_id(app.name, service.name, which, release.number);
+  make_single(group, service.name, "release");
   engine::Workload& workload = group.workload;
   const app::ReleaseCommand& command = service.release_commands.at(which);
-  workload.service = service.name + ".release";
   workload.command = command.command;
   if (!command.working_dir.empty()) workload.working_dir = command.working_dir;
   for (const auto& [name, value] : command.environment) {
     workload.environment[name] = value;
     workload.secret_environment.erase(name);
   }
-  workload.environment.try_emplace("HOLDALL_SERVICE", service.name);
   return group;
 }
 

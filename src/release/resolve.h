@@ -34,6 +34,11 @@ supervise::Group resolve_command(const app::App& app, const app::Service& servic
 /// Which limits of which services this server's machine does not enforce, for people.
 std::vector<std::string> unenforced_limits(const engine::Engine& engine, const app::App& app);
 
+/// A one-off of the service, as a group of its own: one instance, named `web.run`, that is never started
+/// again.
+supervise::Group resolve_one_off(const app::App& app, const app::Service& service, const std::string& tag,
+                                 const Digest& artefact, const ResolveFor& release);
+
 /// "cache-db" -> "CACHE_DB".
 std::string variable_stem(const std::string& service);
 

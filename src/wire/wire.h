@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -129,5 +130,70 @@ class TreeReader {
 /// empty. Throws `invalid` if the archive is not well-formed or its digest is another; what was made by then
 /// stays.
 void unpack_tree(const Fd& file, const std::filesystem::path& directory, const Digest& digest);
+
+// ---- a program that somebody attends (docs/formats/terminal.md) ----
+
+/// What a connection speaks once its `exec` or `run` was answered with 101.
+inline constexpr std::string_view kTerminalProtocol = "holdall-terminal/1";
+
+struct WindowSize {
+  std::uint16_t columns = 80, rows = 24;
+  bool operator==(const WindowSize&) const = default;
+};
+
+/// The body of `POST /v1/apps/*/exec` and `.../run`.
+struct ProgramRequest {
+  std::string service;
+  int index = 0;                                       ///< of exec: which instance; 0: the first that runs
+  std::vector<std::string> command;                    ///< of run, none: the service's own
+  std::optional<std::vector<std::string>> entrypoint;  ///< of run: in the place of the service's own
+  std::map<std::string, std::string> environment;
+  std::string working_dir, user;
+  bool detach = false;
+  std::optional<WindowSize> terminal;  ///< it gets one of this size; nothing: pipes
+};
+Json to_json(const ProgramRequest& request);
+ProgramRequest parse_program_request(const Json& json);
+
+/// One message of that protocol, either way.
+struct Frame {
+  enum Kind : char {
+    // from the client
+    input = 'i',
+    input_end = 'e',
+    window = 'w',  ///< columns and rows, 16 bits each, the higher byte first
+    signal = 's',  ///< one byte: its number on Linux
+    // from the server
+    output = 'o',
+    error_output = 'r',
+    exit = 'x',     ///< the last: the program's code in decimal digits
+    failure = 'f',  ///< the last: why there is none, for people
+    // either
+    alive = 'a',
+  };
+  Kind kind = alive;
+  std::string data;
+  bool operator==(const Frame&) const = default;
+};
+
+std::string frame(Frame::Kind kind, std::string_view data = {});
+std::string window_data(WindowSize size);
+/// Throws `invalid`.
+WindowSize parse_window(std::string_view data);
+
+/// The most that one message carries.
+inline constexpr std::size_t kLargestFrame = 64 << 10;
+
+/// Messages out of a connection's bytes, in whatever pieces they come.
+class FrameReader {
+ public:
+  void feed(std::string_view bytes) { bytes_ += bytes; }
+  /// The next one that is whole. Throws `invalid` if one is larger than the protocol allows.
+  std::optional<Frame> next();
+
+ private:
+  std::string bytes_;
+  std::size_t used_ = 0;
+};
 
 }  // namespace holdall::wire

@@ -131,3 +131,37 @@ def test_up_right_after_down_works(project):
 
 def test_down_of_nothing_is_no_error(project):
     project.run('down')
+
+
+def test_run_starts_what_its_service_depends_on_and_leaves_it_running(project):
+    done = project.run('run', '-T', 'web', 'sh', '-c', 'echo $HOLDALL_INSTANCE; exit 3', code=3)
+    assert done.stdout.startswith('web.run.') and '`holdall down` stops it' in done.stderr
+    assert [environment_of(p.pid)['HOLDALL_SERVICE'] for p in project.instances()] == ['base']
+    assert project.run('run', '--entrypoint', 'echo', 'web', 'again').stdout == 'again\n'
+    project.run('up', '-d')  # what was known without a replica gets its own
+    assert len(project.instances()) == 2
+    assert project.run('exec', 'web', 'printenv', 'HOLDALL_INSTANCE').stdout == 'web.1\n'
+    assert project.run('exec', '-d', 'web', 'true', code=0 if os.geteuid() == 0 else 125)
+    project.run('down')
+
+
+def test_run_without_dependencies_leaves_nothing(project):
+    assert project.run('run', '--no-deps', 'web', 'echo', 'alone').stdout == 'alone\n'
+    assert not project.alive()
+    assert 'no such service: nothing; there is: web, base' in project.run('run', 'nothing', 'true', code=125).stderr
+    assert 'nothing runs here' in project.run('exec', 'web', 'true', code=125).stderr
+
+
+def test_a_killed_run_takes_with_it_what_it_started(project):
+    process = project.start('run', '-T', 'web', 'sh', '-c', 'echo on; sleep 86400; true')
+    until('the program', lambda: any(p.argv == ('sleep', '86400') for p in project.alive()))
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    until('everything to be gone', lambda: not project.alive())
+
+
+def test_open_prints_the_first_address(project):
+    project.run('up', '-d')
+    assert project.run('open').stdout.startswith('http://stall.localhost:')
+    project.run('down')
