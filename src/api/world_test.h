@@ -55,7 +55,6 @@ struct World {
     database->migrate(schema());
     release::ReleasesOptions options;
     options.http = {"127.0.0.1", 8080, {}};
-    options.stop_notice = std::chrono::milliseconds(5);
     releases = std::make_unique<release::Releases>(*database, engine, supervisor, router, clock, options);
     api = std::make_unique<Api>(Parts{*releases, engine, supervisor, *database, clock, keys},
                                 Options{.state = state.path,

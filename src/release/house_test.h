@@ -31,7 +31,6 @@ struct House {
   House() {
     database->migrate(schema());
     options.http = {"127.0.0.1", 8080, {}};
-    options.stop_notice = std::chrono::milliseconds(5);
     restart();
   }
 

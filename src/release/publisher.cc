@@ -16,6 +16,10 @@ constexpr auto kRetryPause = std::chrono::milliseconds(500);
 // Between tries to bind an address that somebody else has: they keep it for long, and a try costs little.
 constexpr auto kBindPause = std::chrono::seconds(1);
 
+// Between looks while nothing happens. What calls for one wakes us; but for an address that another thread's
+// table found taken, which few will miss for so long.
+constexpr auto kIdlePause = std::chrono::seconds(10);
+
 }  // namespace
 
 Served served_of(store::Transaction& t, const Row& row) {
@@ -107,9 +111,9 @@ std::vector<router::Unbound> Publisher::unbound(const std::string& app) {
   return own;
 }
 
-void Publisher::bind_again() {
+bool Publisher::bind_again() {
   std::lock_guard lock(one_at_a_time_);
-  if (unbound_.empty()) return;
+  if (unbound_.empty()) return true;
   std::vector<router::Listener> listeners;
   for (const router::Unbound& one : unbound_) listeners.push_back(one.listener);
   unbound_ = router_.bind(listeners);
@@ -117,12 +121,14 @@ void Publisher::bind_again() {
     log::info("release.listen",
               std::to_string(listeners.size() - unbound_.size()) + " listeners bound at last");
   }
+  return unbound_.empty();
 }
 
 void Publisher::keep_true(const std::stop_token& stop,
                           const std::function<void(const supervise::Snapshot&)>& published) {
   std::uint64_t seen = 0;
   bool behind = true;
+  bool bound = false;
   Instant bind_due = Instant::min();
   while (!stop.stop_requested()) {
     const auto snapshot = supervisor_.snapshot();
@@ -140,13 +146,14 @@ void Publisher::keep_true(const std::stop_token& stop,
     }
     if (BootClock::now() >= bind_due) {
       try {
-        bind_again();
+        bound = bind_again();
       } catch (const Error& error) {
         log::warning("release.listen", error.what());
       }
       bind_due = BootClock::now() + kBindPause;
     }
-    supervisor_.wait(seen, Deadline::after(behind ? kRetryPause : options_.stop_notice));
+    const std::chrono::nanoseconds pause = behind ? kRetryPause : bound ? kIdlePause : kBindPause;
+    supervisor_.wait(seen, Deadline::after(pause), stop);
   }
 }
 

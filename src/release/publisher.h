@@ -46,7 +46,7 @@ class Publisher {
                  const std::function<void(const supervise::Snapshot&)>& published);
 
  private:
-  void bind_again();
+  bool bind_again();  ///< whether all listeners are bound now
   router::RouteTable table_now(store::Transaction& t, const supervise::Snapshot& snapshot);
   std::shared_ptr<const Served> served(store::Transaction& t, const std::string& app, int number);
   void point(const std::string& name) const;

@@ -150,8 +150,6 @@ struct ReleasesOptions {
   std::optional<UidRange> uids;  ///< each service gets one of its own; nothing: all run as the engine does
   bool secrets = true;           ///< whether services may have secrets: not where others run as the same user
   std::chrono::milliseconds publish_timeout{5'000};
-  /// How long the end of Releases may wait for the task that watches readiness: it looks up so often.
-  std::chrono::milliseconds stop_notice{200};
   /// The last lines that an instance said, oldest first; they go into the `failed` event. May be empty.
   std::function<std::vector<std::string>(const supervise::InstanceStatus&)> last_lines;
   /// Reads what an instance says, from its beginning. May be empty.

@@ -162,9 +162,10 @@ class FakeSupervisor final : public Supervisor {
     return snapshot_;
   }
 
-  std::shared_ptr<const Snapshot> wait(std::uint64_t seen, Deadline deadline) const override {
+  std::shared_ptr<const Snapshot> wait(std::uint64_t seen, Deadline deadline,
+                                       const std::stop_token& stop = {}) const override {
     std::unique_lock lock(mutex_);
-    changed_.wait_until(lock, deadline.at(), [&] { return snapshot_->version > seen; });
+    changed_.wait_until(lock, stop, deadline.at(), [&] { return snapshot_->version > seen; });
     return snapshot_;
   }
 
@@ -224,7 +225,7 @@ class FakeSupervisor final : public Supervisor {
 
   const Clock& clock_;
   mutable std::mutex mutex_;  ///< of all that follows
-  mutable std::condition_variable changed_;
+  mutable std::condition_variable_any changed_;
   std::shared_ptr<const Snapshot> snapshot_;
   std::map<GroupId, Group> wanted_;
   std::map<std::string, Begin> begins_;

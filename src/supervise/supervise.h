@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -154,8 +155,9 @@ class Supervisor {
   virtual std::vector<Group> wanted() const = 0;
   virtual std::shared_ptr<const Snapshot> snapshot() const = 0;
 
-  /// The first snapshot whose version exceeds `seen`, or the current one at the deadline.
-  virtual std::shared_ptr<const Snapshot> wait(std::uint64_t seen, Deadline deadline) const = 0;
+  /// The first snapshot whose version exceeds `seen`, or the current one at the deadline or at the stop.
+  virtual std::shared_ptr<const Snapshot> wait(std::uint64_t seen, Deadline deadline,
+                                               const std::stop_token& stop = {}) const = 0;
 
   /// Waits until no instance of these groups is left; false at the deadline.
   virtual bool gone(const std::vector<GroupId>& groups, Deadline deadline) const = 0;

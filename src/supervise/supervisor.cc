@@ -81,24 +81,24 @@ class Running final : public Supervisor {
     std::lock_guard lock(mutex_);
     return snapshot_;
   }
-  std::shared_ptr<const Snapshot> wait(std::uint64_t seen, Deadline deadline) const override {
+  std::shared_ptr<const Snapshot> wait(std::uint64_t seen, Deadline deadline,
+                                       const std::stop_token& stop) const override {
     std::unique_lock lock(mutex_);
-    wait_until(lock, deadline, [&] { return snapshot_->version > seen; });
+    wait_until(lock, stop, deadline, [&] { return snapshot_->version > seen; });
     return snapshot_;
   }
   bool gone(const std::vector<GroupId>& groups, Deadline deadline) const override {
     std::unique_lock lock(mutex_);
-    return wait_until(lock, deadline, [&] {
+    return wait_until(lock, {}, deadline, [&] {
       return std::ranges::none_of(groups, [&](const GroupId& group) { return present_.contains(group); });
     });
   }
 
  private:
-  bool wait_until(std::unique_lock<std::mutex>& lock, Deadline deadline,
+  bool wait_until(std::unique_lock<std::mutex>& lock, const std::stop_token& stop, Deadline deadline,
                   const std::function<bool()>& happened) const {
-    if (deadline != Deadline::never()) return changed_.wait_until(lock, deadline.at(), happened);
-    changed_.wait(lock, happened);
-    return true;
+    if (deadline != Deadline::never()) return changed_.wait_until(lock, stop, deadline.at(), happened);
+    return changed_.wait(lock, stop, happened);
   }
 
   void call(std::function<void()> work) {
@@ -204,7 +204,7 @@ class Running final : public Supervisor {
   std::uint64_t groups_changed_ = 0;
 
   mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
+  mutable std::condition_variable_any changed_;
   // Written by the loop with mutex_ held, which itself reads them without.
   std::shared_ptr<const Snapshot> snapshot_;
   std::vector<Group> wanted_;
