@@ -48,6 +48,7 @@ constexpr Row kRoutes[] = {
     {"POST", "/v1/apps/*/restart", Right::run, &Handlers::restart},
     {"POST", "/v1/apps/*/stop", Right::run, &Handlers::stop_services},
     {"POST", "/v1/apps/*/start", Right::run, &Handlers::start_services},
+    {"POST", "/v1/apps/*/maintenance", Right::deploy, &Handlers::maintenance},
     {"POST", "/v1/apps/*/kill", Right::run, &Handlers::kill},
     {"DELETE", "/v1/apps/*", Right::admin, &Handlers::destroy},
     {"GET", "/v1/apps/*/keys", Right::read, &Handlers::keys},

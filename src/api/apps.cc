@@ -136,6 +136,7 @@ net::Response Handlers::status(net::Request& request) {
   for (const std::string& url : status.urls) urls.add(url);
   Json problems = Json::array();
   for (const std::string& problem : status.problems) problems.add(problem);
+  Json maintenance = status.maintenance ? to_json(*status.maintenance) : Json();
   Json scaled = Json::array();
   for (const std::string& one : status.scaled) scaled.add(one);
   return net::json_response(Json::object({{"app", status.name},
@@ -144,7 +145,8 @@ net::Response Handlers::status(net::Request& request) {
                                           {"instances", instances(status)},
                                           {"urls", urls},
                                           {"problems", problems},
-                                          {"scaled", scaled}}));
+                                          {"scaled", scaled},
+                                          {"maintenance", maintenance}}));
 }
 
 net::Response Handlers::plan(net::Request& request) {

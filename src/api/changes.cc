@@ -18,6 +18,9 @@ using namespace std::chrono_literals;
 // Every instance gets its grace; a client that waits longer asks again.
 constexpr auto kStopTimeout = 5min;
 
+// Clients and what stands before us give up long before; each held request costs a connection.
+constexpr std::chrono::milliseconds kLongestHold = 1h;
+
 const std::string& app_of(const net::Request& request) { return request.parameters.at(0); }
 
 std::string key_of(const net::Request& request) { return std::string(request.header("Idempotency-Key")); }
@@ -131,6 +134,20 @@ net::Response Handlers::kill(net::Request& request) {
                                             services.empty() ? "" : "'s " + *services.begin()));
   }
   return net::json_response(Json::object({{"instances", std::move(instances)}}));
+}
+
+net::Response Handlers::maintenance(net::Request& request) {
+  const Json body = body_of(request);
+  std::optional<release::Maintenance> wanted;
+  if (body.boolean_or("on", true)) {
+    const std::chrono::milliseconds hold(body.integer_or("hold_ms", 0));
+    if (hold < 0ms || hold > kLongestHold) {
+      throw Error(Error::invalid, fmt::format("requests are held for at most {}", text(kLongestHold)));
+    }
+    wanted = release::Maintenance{hold, request.user, parts_.clock.wall()};
+  }
+  parts_.releases.set_maintenance(app_of(request), wanted);
+  return net::json_response(Json::object({{"maintenance", wanted ? to_json(*wanted) : Json()}}));
 }
 
 }  // namespace holdall::api

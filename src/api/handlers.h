@@ -44,6 +44,7 @@ class Handlers {
   net::Response stop_services(net::Request& request);
   net::Response start_services(net::Request& request);
   net::Response kill(net::Request& request);
+  net::Response maintenance(net::Request& request);
 
   // secrets.cc
   net::Response keys(net::Request& request);

@@ -246,6 +246,10 @@ Environment identify(const LoadOptions& options);
 /// a value refers to a variable, and where a name has no value. What stands in the file enters no message.
 std::map<std::string, std::string> parse_env_file(std::string_view text, const std::string& filename);
 
+/// "1m30s", "1.5h", "2d", "-1s": Go's units (ns us ms s m h) and d and w. Nothing without a unit, or beyond
+/// 292 years.
+std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
+
 /// A normalised model as YAML, in the reference's own layout.
 std::string to_yaml(const Json& model);
 

@@ -6,11 +6,9 @@
 #include <string>
 #include <string_view>
 
-namespace holdall::app {
+#include "app/app.h"
 
-/// "1m30s", "1.5h", "2d", "-1s": Go's units (ns us ms s m h) and d and w. Nothing without a unit, or beyond
-/// 292 years.
-std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
+namespace holdall::app {
 
 /// As Go prints it: "1m30s", "48h0m0s", "100µs", "0s".
 std::string print_duration(std::chrono::nanoseconds span);

@@ -66,6 +66,7 @@ int restart(Invocation& call);
 int stop(Invocation& call);
 int start(Invocation& call);
 int kill(Invocation& call);
+int maintenance(Invocation& call);
 int secrets(Invocation& call);
 int apps(Invocation& call);
 int reload(Invocation& call);

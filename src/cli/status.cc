@@ -29,6 +29,10 @@ void print_app(const Json& status, const Terminal& out) {
     out.line(fmt::format("  moving    {}   step {}", release_text(moving, ""), moving->at("step").string()));
   }
   for (const Json& url : status.at("urls").items()) out.line("  url       " + url.string());
+  if (const Json* off = status.find("maintenance"); off && !off->is_null()) {
+    out.line(fmt::format("  {}", out.paint(Colour::red, fmt::format("maintenance since {} by {}", off->at("since").string(),
+                                                                   off->at("by").string()))));
+  }
   if (const Json* scaled = status.find("scaled")) {
     for (const Json& one : scaled->items()) out.line("  scaled    " + one.string());
   }

@@ -53,6 +53,7 @@ router::RouteTable Publisher::table_now(store::Transaction& t, const supervise::
   for (const AppRow& app : all_apps(t)) {
     if (app.destroying) continue;
     AppInTable entry;
+    if (app.maintenance) entry.maintenance = app.maintenance->hold;
     if (app.serving) entry.serving = served(t, app.name, *app.serving).get();
     const std::optional<int> moving = moving_number(t, app.name);
     if (moving && moving != app.serving && step_of(t, app.name, *moving) == Step::start) {

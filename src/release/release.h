@@ -115,6 +115,16 @@ Json to_json(const Plan& plan);
 Json to_json(const Release& release);
 Json to_json(const Event& event);
 
+/// Why an app answers nobody from outside: its route table's word.
+struct Maintenance {
+  std::chrono::milliseconds hold{0};  ///< how long requests wait for its end before they are told of it
+  std::string by;
+  WallTime since;
+
+  bool operator==(const Maintenance&) const = default;
+};
+Json to_json(const Maintenance& maintenance);
+
 /// What runs of one app now, for `ps` and `status`.
 struct AppStatus {
   std::string name;
@@ -123,6 +133,7 @@ struct AppStatus {
   std::vector<std::string> urls;
   std::vector<std::string> problems;  ///< that no instance has: "address 0.0.0.0:5432 is in use"
   std::vector<std::string> scaled;    ///< "web x3, the file says 1"
+  std::optional<Maintenance> maintenance;
   std::map<std::string, std::string> release_of_group;  ///< group id -> "v3"
 };
 
@@ -202,6 +213,11 @@ class Releases {
 
   /// Starts again what `stop` stopped. Does not wait until it is ready.
   void start(const std::string& app, const std::set<std::string>& services);
+
+  /// From now on, requests from outside are held for so long, and then told that the app is in maintenance;
+  /// nothing: they are served again. What runs is not touched, and releases go on as ever. On the disk, and
+  /// published, when it returns. Throws `missing` for an unknown app.
+  void set_maintenance(const std::string& app, const std::optional<Maintenance>& maintenance);
 
   /// Before the switch: reverts. After it: throws `conflict`. No release in progress: throws `missing`.
   void cancel(const std::string& app, const std::string& by);

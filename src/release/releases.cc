@@ -267,6 +267,13 @@ void Releases::start(const std::string& app, const std::set<std::string>& servic
   }
 }
 
+void Releases::set_maintenance(const std::string& app, const std::optional<Maintenance>& maintenance) {
+  impl_->context.commit_and_publish("maintenance", "publish", [&](store::Transaction& t) {
+    if (!find_app(t, app)) no_app(app);
+    release::set_maintenance(t, app, maintenance);
+  });
+}
+
 void Releases::cancel(const std::string& app, const std::string& by) {
   const Clock& clock = impl_->context.clock;
   impl_->context.commit_and_publish("revert", "revert.publish", [&](store::Transaction& t) {
@@ -334,6 +341,7 @@ AppStatus Releases::status(const std::string& app) const {
     if (!row) no_app(app);
     AppStatus found;
     found.name = app;
+    found.maintenance = row->maintenance;
     if (row->serving) {
       const Row serving = must_find(t, app, *row->serving);
       const Served served = served_of(t, serving);

@@ -23,7 +23,8 @@ Json to_json(const PerRelease& one) {
                        {"app_5xx", one.app_5xx},
                        {"failed", failed},
                        {"cut", one.cut},
-                       {"left", one.left}});
+                       {"left", one.left},
+                       {"maintenance", one.maintenance}});
 }
 
 Json to_json(const router::Counters::Releases& releases) {
@@ -41,6 +42,7 @@ PerRelease since(PerRelease now, const Json& before) {
   now.app_5xx -= had(before, "app_5xx");
   now.cut -= had(before, "cut");
   now.left -= had(before, "left");
+  now.maintenance -= had(before, "maintenance");
   for (auto& [cause, n] : now.failed) n -= had(before.at("failed"), cause);
   std::erase_if(now.failed, [](const auto& cause) { return cause.second == 0; });
   return now;
@@ -55,6 +57,7 @@ void add(router::Counters::Releases& sum, const router::Counters::Releases& now,
     to.app_5xx += one.app_5xx;
     to.cut += one.cut;
     to.left += one.left;
+    to.maintenance += one.maintenance;
     for (const auto& [cause, n] : one.failed) to.failed[cause] += n;
   }
 }
@@ -79,7 +82,7 @@ std::optional<router::Counters::Releases> since(const router::Counters& now, con
 }
 
 bool all_zero(const PerRelease& one) {
-  return one.served == 0 && one.cut == 0 && one.left == 0 && one.failed.empty();
+  return one.served == 0 && one.cut == 0 && one.left == 0 && one.maintenance == 0 && one.failed.empty();
 }
 
 /// From the program's execution to the first connection it accepted: the app's own start.
@@ -205,17 +208,18 @@ void set_requests(Json& report, const std::string& app, const std::optional<rout
     return;
   }
   Json releases = Json::object();
-  std::uint64_t served = 0, failed = 0, cut = 0;
+  std::uint64_t served = 0, failed = 0, cut = 0, maintenance = 0;
   for (const auto& [release, one] : *counted) {
-    if (!release.empty() && !release.starts_with(app + "/")) continue;
+    if (!release.starts_with(app + "/")) continue;
     if (all_zero(one)) continue;
     served += one.served;
     cut += one.cut;
+    maintenance += one.maintenance;
     for (const auto& [cause, n] : one.failed) failed += n;
     releases[release] = to_json(one);
   }
   report["requests"] =
-      Json::object({{"releases", releases}, {"served", served}, {"failed", failed}, {"cut", cut}});
+      Json::object({{"releases", releases}, {"served", served}, {"failed", failed}, {"cut", cut}, {"maintenance", maintenance}});
 }
 
 void set_culprit(Json& report, const supervise::InstanceStatus& instance) {

@@ -29,10 +29,17 @@ Json strings(const auto& map, auto&& text) {
 }
 
 AppRow app_row(const store::Row& row) {
-  return {row.text(0), optional_int(row, 1), static_cast<int>(row.integer(2)), row.integer(3) != 0};
+  AppRow app{row.text(0), optional_int(row, 1), static_cast<int>(row.integer(2)), row.integer(3) != 0, {}};
+  if (const std::string text = row.text(4); !text.empty()) {
+    const Json maintenance = Json::parse(text);
+    app.maintenance = Maintenance{std::chrono::milliseconds(maintenance.at("hold_ms").integer()),
+                                  maintenance.at("by").string(),
+                                  wall_time(maintenance.at("since_ns").integer())};
+  }
+  return app;
 }
 
-constexpr auto kAppColumns = "select id, serving, next_number, destroying from apps";
+constexpr auto kAppColumns = "select id, serving, next_number, destroying, maintenance from apps";
 
 std::optional<int> first_int(store::Transaction& t, std::string_view sql,
                              const std::vector<store::Value>& parameters) {
@@ -119,6 +126,18 @@ void insert_app(store::Transaction& t, const std::string& app) {
 
 void set_serving(store::Transaction& t, const std::string& app, std::optional<int> number) {
   t.execute("update apps set serving = ? where id = ?", {value(number), app});
+}
+
+void set_maintenance(store::Transaction& t, const std::string& app,
+                     const std::optional<Maintenance>& maintenance) {
+  std::string text;
+  if (maintenance) {
+    text = Json::object({{"hold_ms", maintenance->hold.count()},
+                         {"by", maintenance->by},
+                         {"since_ns", nanoseconds(maintenance->since)}})
+               .print();
+  }
+  t.execute("update apps set maintenance = ? where id = ?", {text, app});
 }
 
 void set_destroying(store::Transaction& t, const std::string& app) {

@@ -29,6 +29,7 @@ struct AppRow {
   std::optional<int> serving;
   int next_number = 1;
   bool destroying = false;
+  std::optional<Maintenance> maintenance;
 };
 
 Json to_json(const Request& request);
@@ -41,6 +42,8 @@ std::vector<AppRow> all_apps(store::Transaction& t);
 std::optional<AppRow> find_app(store::Transaction& t, const std::string& app);
 void insert_app(store::Transaction& t, const std::string& app);  ///< there already: nothing
 void set_serving(store::Transaction& t, const std::string& app, std::optional<int> number);
+void set_maintenance(store::Transaction& t, const std::string& app,
+                     const std::optional<Maintenance>& maintenance);
 void set_destroying(store::Transaction& t, const std::string& app);
 void delete_app(store::Transaction& t, const std::string& app);  ///< with its releases, events and ports
 

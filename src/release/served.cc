@@ -100,8 +100,8 @@ std::vector<router::Listener> listeners(const Served& served) {
   for (const auto& [service, port] : served.service_ports) {
     if (!served.app.services.contains(service)) continue;
     const net::Address address{kLoopback, port, {}};
-    all.push_back(
-        {app + "/" + net::text(address), address, router::Listener::detect, pool_name(app, service)});
+    all.push_back({app + "/" + net::text(address), address, router::Listener::detect,
+                   pool_name(app, service), /*internal=*/true});
   }
   return all;
 }
@@ -150,6 +150,7 @@ router::RouteTable make_table(const net::Address& http, const std::vector<AppInT
         const auto group = one.serving->groups.find(name);
         if (group != one.serving->groups.end())
           pool.targets = ready_targets(app.name, group->second, service.replicas, snapshot);
+        pool.maintenance = one.maintenance;
         pools.insert(pool.name);
         table.pools.push_back(std::move(pool));
       }

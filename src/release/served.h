@@ -1,7 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,6 +49,7 @@ std::string pool_name(const std::string& app, const std::string& service);
 struct AppInTable {
   const Served* serving = nullptr;  ///< null before the first release went live
   const Served* coming = nullptr;   ///< null unless one is starting
+  std::optional<std::chrono::milliseconds> maintenance;  ///< how long requests from outside wait for its end
 };
 
 /// The table that follows from what serves and what is ready: only ready instances are targets, each labelled

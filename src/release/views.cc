@@ -45,6 +45,12 @@ Json to_json(const Plan& plan) {
                        {"warnings", strings(plan.warnings)}});
 }
 
+Json to_json(const Maintenance& maintenance) {
+  return Json::object({{"since", rfc3339(maintenance.since)},
+                       {"by", maintenance.by},
+                       {"hold_ms", maintenance.hold.count()}});
+}
+
 Json to_json(const Release& release) {
   return Json::object({{"app", release.app},
                        {"release", version(release.number)},

@@ -160,7 +160,7 @@ void Client::start_request(std::string_view bytes) {
   }
   state_ = State::busy;
   keep_ = head.keep_alive;
-  exchange_ = std::make_unique<Exchange>(work_, *this, pool);
+  exchange_ = std::make_unique<Exchange>(work_, *this, pool, door_.internal);
   std::size_t used = exchange_->accept(bytes, head, origin);
   if (state_ != State::busy) return;  // its body was refused
   if (input_.size() == input_at_) {
@@ -194,16 +194,20 @@ void Client::refuse(int status, std::string_view reason) {
 }
 
 void Client::answer(int status, std::string_view text, std::string_view id, bool keep, bool head_only) {
+  std::string body(text);
+  body += '\n';
+  const int retry_after = status == 503 ? 5 : 0;  // an instance that is started again is back by then
+  answer_page(status, {"text/plain; charset=utf-8", body, retry_after}, id, keep, head_only);
+}
+
+void Client::answer_page(int status, const Page& page, std::string_view id, bool keep, bool head_only) {
   keep = keep && !work_.ending;
   std::string out = fmt::format(
-      "HTTP/1.1 {} {}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nX-Request-ID: "
-      "{}\r\n{}{}\r\n",
-      status, net::http::reason_phrase(status), text.size() + 1, id,
-      status == 503 ? "Retry-After: 5\r\n" : "", keep ? "" : "Connection: close\r\n");
-  if (!head_only) {
-    out += text;
-    out += '\n';
-  }
+      "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nX-Request-ID: {}\r\n", status,
+      net::http::reason_phrase(status), page.type, page.body.size(), id);
+  if (page.retry_after > 0) out += fmt::format("Retry-After: {}\r\n", page.retry_after);
+  out += keep ? "\r\n" : "Connection: close\r\n\r\n";
+  if (!head_only) out += page.body;
   if (!socket.send(out)) return leave();
   answered(keep);
 }
@@ -271,7 +275,7 @@ void Client::sniff(bool silent) {
 
 void Client::start_stream(std::string first) {
   state_ = State::busy;
-  exchange_ = std::make_unique<Exchange>(work_, *this, door_.pool);
+  exchange_ = std::make_unique<Exchange>(work_, *this, door_.pool, door_.internal);
   exchange_->accept_stream(std::move(first));
   exchange_->dispatch();
 }

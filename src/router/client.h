@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "router/exchange.h"
+#include "router/page.h"
 #include "router/stream_socket.h"
 #include "router/workspace.h"
 
@@ -16,6 +17,7 @@ struct Door {
   Listener::Kind kind = Listener::http;
   std::uint16_t port = 0;
   PoolNumber pool = 0;  ///< of kinds other than http
+  bool internal = false;
 };
 
 /// A connection from outside: takes one request after another from it, and hands each to an exchange. Lives
@@ -46,6 +48,8 @@ class Client final : public EventSink {
   /// Answers in the router's own name, and ends the exchange if there is one. `keep`: the connection may go
   /// on.
   void answer(int status, std::string_view text, std::string_view id, bool keep, bool head_only = false);
+  /// The same with a page of another type.
+  void answer_page(int status, const Page& page, std::string_view id, bool keep, bool head_only);
   void leave();  ///< closes at once
   void abort();  ///< closes so that the peer sees a reset
   void ask_again();

@@ -27,6 +27,7 @@ Counters::Releases parse_releases(const Json& json) {
     one.app_5xx = number("app_5xx");
     one.cut = number("cut");
     one.left = number("left");
+    one.maintenance = static_cast<std::uint64_t>(counts.integer_or("maintenance", 0));
     for (const auto& [cause, count] : counts.at("failed").members()) {
       one.failed[cause] = static_cast<std::uint64_t>(count.integer());
     }

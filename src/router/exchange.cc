@@ -6,6 +6,7 @@
 
 #include "router/balance.h"
 #include "router/client.h"
+#include "router/page.h"
 
 namespace holdall::router {
 namespace {
@@ -15,11 +16,12 @@ constexpr std::size_t kAdded = 256;
 
 }  // namespace
 
-Exchange::Exchange(Workspace& work, Client& client, PoolNumber pool)
+Exchange::Exchange(Workspace& work, Client& client, PoolNumber pool, bool internal)
     : work_(work),
       client_(client),
       pool_(pool),
       counters_(&work.unplaced),
+      internal_(internal),
       started_(work.now),
       progress_(work.now) {}
 
@@ -63,19 +65,25 @@ void Exchange::dispatch() {
     const LivePool* pool = work_.table->pool(pool_);
     if (!pool) return fail(503, Cause::no_instance, "this service has no instance");
     response_timeout_ = pool->settings.response_timeout;
+    if (counters_ == &work_.unplaced) counters_ = pool->unplaced;
+    if (pool->settings.maintenance && !internal_) return hold(*pool->settings.maintenance, true);
     LiveTarget* target = choose(pool->targets, tried_, work_.rotation);
-    if (!target) return hold(*pool);
+    if (!target) return hold(pool->settings.hold_timeout, false);
     take(*target);
   }
 }
 
-void Exchange::hold(const LivePool& pool) {
+/// Until an instance is there, or the maintenance is over; what follows one of the two begins to wait anew.
+void Exchange::hold(std::chrono::milliseconds span, bool maintenance) {
   last_cause_ = tried_.empty() ? Cause::no_instance : Cause::connect;
-  if (hold_until_ != Instant{}) return;
-  if (work_.held >= work_.limits.held)
-    return fail(503, Cause::overloaded, "too many requests wait for an instance");
-  hold_until_ = started_ + pool.settings.hold_timeout;
-  ++work_.held;
+  const bool held = hold_until_ != Instant{};
+  if (held && maintenance == maintenance_) return;
+  maintenance_ = maintenance;
+  hold_until_ = (held ? work_.now : started_) + span;
+  if (!held) ++work_.held;
+  if (maintenance && (span.count() == 0 || work_.held > work_.limits.held)) return say_maintenance();
+  if (!held && work_.held > work_.limits.held)
+    fail(503, Cause::overloaded, "too many requests wait for an instance");
 }
 
 void Exchange::on_table() {
@@ -145,6 +153,7 @@ void Exchange::on_sweep() {
   if (phase_ == Phase::held) {
     // Held since targets do not accept: try all of them again. A deadline comes first.
     if (hold_until_ != Instant{} && work_.now >= hold_until_) {
+      if (maintenance_) return say_maintenance();
       return fail(503, last_cause_,
                   last_cause_ == Cause::connect ? "no instance of this service accepts connections"
                                                 : "this service has no ready instance");
@@ -209,6 +218,18 @@ void Exchange::refuse(int status, std::string_view text) {
   client.answer(status, text, id, false, head_only);
 }
 
+void Exchange::say_maintenance() {
+  constexpr int kStatus = 503;
+  const Page page = maintenance_page(header_in(std::string_view(flight_).substr(0, head_size_), "Accept"));
+  if (!stream_) status_ = kStatus;
+  std::string id(stream_ ? std::string_view() : places_.id.in(flight_));
+  Client& client = client_;
+  bool stream = stream_, head_only = head_only_, keep = client_keeps_ && request_.done();
+  finish(Outcome::maintenance, "down for maintenance");
+  if (stream) return client.abort();
+  client.answer_page(kStatus, page, id, keep, head_only);
+}
+
 void Exchange::left() {
   Client& client = client_;
   finish(Outcome::left, "the client left");
@@ -252,6 +273,7 @@ void Exchange::count(Outcome outcome) {
     case Outcome::failed: add(mine.failed[static_cast<std::size_t>(last_cause_)]); break;
     case Outcome::cut: add(mine.cut); break;
     case Outcome::left: add(mine.left); break;
+    case Outcome::maintenance: add(mine.maintenance); break;
     case Outcome::refused: break;
   }
 }

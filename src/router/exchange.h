@@ -20,7 +20,8 @@ class Client;
 /// counts and logs once.
 class Exchange {
  public:
-  Exchange(Workspace& work, Client& client, PoolNumber pool);
+  /// `internal`: it comes from a service of the app itself.
+  Exchange(Workspace& work, Client& client, PoolNumber pool, bool internal);
   ~Exchange();
 
   /// Takes the request over: `bytes` begin with `head`. Returns how many of them belong to the request.
@@ -40,10 +41,10 @@ class Exchange {
 
  private:
   enum class Phase : std::uint8_t { held, connecting, relaying, tunnel, over };
-  enum class Outcome : std::uint8_t { served, failed, cut, left, refused };
+  enum class Outcome : std::uint8_t { served, failed, cut, left, refused, maintenance };
 
   // Targets (exchange.cc).
-  void hold(const LivePool& pool);
+  void hold(std::chrono::milliseconds span, bool maintenance);
   void take(LiveTarget& target);
   void connect_failed();
   void upstream_failed(const char* how);
@@ -70,6 +71,7 @@ class Exchange {
   void fail(int status, Cause cause, std::string_view text);
   void refuse(int status, std::string_view text);
   void left();
+  void say_maintenance();
   void finish(Outcome outcome, std::string_view message = "");
   void count(Outcome outcome);
   void log(Outcome outcome, std::string_view message);
@@ -94,7 +96,9 @@ class Exchange {
   std::string strip_;
   BodyReader request_;
   std::uint64_t largest_body_ = ~std::uint64_t{0};
-  bool stream_ = false;  ///< bytes without HTTP
+  const bool internal_;
+  bool maintenance_ = false;  ///< why it is held
+  bool stream_ = false;       ///< bytes without HTTP
   bool idempotent_ = true;
   bool head_only_ = false;  ///< HEAD
   bool upgrade_ = false;

@@ -83,6 +83,7 @@ std::shared_ptr<const Snapshot> Fleet::compile(const RouteTable& table) {
     auto& live_pool = snapshot->pools_[at] = std::make_unique<LivePool>();
     live_pool->settings = pool;
     live_pool->settings.targets.clear();
+    live_pool->unplaced = &counters(pool.name.substr(0, pool.name.find('/') + 1));
     for (const Target& target : pool.targets) {
       LiveTarget& one = live(target);
       live_pool->targets.push_back(&one);
@@ -141,6 +142,7 @@ std::map<std::string, Counters::PerRelease> Fleet::counted() const {
       sum.app_5xx += worker.app_5xx;
       sum.cut += worker.cut;
       sum.left += worker.left;
+      sum.maintenance += worker.maintenance;
       for (std::size_t cause = 0; cause < kCauses; ++cause) {
         if (std::uint64_t count = worker.failed[cause])
           sum.failed[std::string(name(static_cast<Cause>(cause)))] += count;

@@ -26,7 +26,7 @@ std::string_view name(Cause cause);
 /// another's cache.
 struct ReleaseCounters {
   struct alignas(64) PerWorker {
-    std::atomic<std::uint64_t> served = 0, app_5xx = 0, cut = 0, left = 0;
+    std::atomic<std::uint64_t> served = 0, app_5xx = 0, cut = 0, left = 0, maintenance = 0;
     std::array<std::atomic<std::uint64_t>, kCauses> failed{};
   };
   explicit ReleaseCounters(std::size_t workers) : workers(workers) {}
@@ -67,7 +67,8 @@ struct LiveTarget {
 using PoolNumber = std::uint32_t;
 
 struct LivePool {
-  Pool settings;  ///< without targets
+  Pool settings;              ///< without targets
+  ReleaseCounters* unplaced;  ///< of requests that none of its app's instances was found for
   std::vector<LiveTarget*> targets;
 };
 

@@ -49,7 +49,8 @@ Json to_json(const Counters::PerRelease& one) {
                        {"app_5xx", one.app_5xx},
                        {"failed", std::move(failed)},
                        {"cut", one.cut},
-                       {"left", one.left}});
+                       {"left", one.left},
+                       {"maintenance", one.maintenance}});
 }
 
 void never_block(const Fd& fd) { fcntl(fd.get(), F_SETFL, fcntl(fd.get(), F_GETFL) | O_NONBLOCK); }

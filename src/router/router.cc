@@ -31,7 +31,8 @@ Json to_json(const Listener& listener) {
   return Json::object({{"name", listener.name},
                        {"address", net::text(listener.address)},
                        {"kind", kind_name(listener.kind)},
-                       {"pool", listener.pool}});
+                       {"pool", listener.pool},
+                       {"internal", listener.internal}});
 }
 
 Json to_json(const Route& route) {
@@ -45,10 +46,12 @@ Json to_json(const Pool& pool) {
     targets.add(Json::object(
         {{"id", target.id.value}, {"address", net::text(target.address)}, {"release", target.release}}));
   }
+  Json maintenance = pool.maintenance ? Json(pool.maintenance->count()) : Json();
   return Json::object({{"name", pool.name},
                        {"hold_timeout_ms", pool.hold_timeout.count()},
                        {"response_timeout_ms", pool.response_timeout.count()},
                        {"largest_body", static_cast<std::int64_t>(pool.largest_body)},
+                       {"maintenance_ms", std::move(maintenance)},
                        {"targets", std::move(targets)}});
 }
 
@@ -58,6 +61,9 @@ Pool parse_pool(const Json& json) {
   pool.hold_timeout = milliseconds(json.at("hold_timeout_ms").integer());
   pool.response_timeout = milliseconds(json.at("response_timeout_ms").integer());
   pool.largest_body = static_cast<std::uint64_t>(json.at("largest_body").integer());
+  // A table that an older control stored has none.
+  if (const Json* hold = json.find("maintenance_ms"); hold && !hold->is_null())
+    pool.maintenance = milliseconds(hold->integer());
   for (const Json& target : json.at("targets").items()) {
     pool.targets.push_back({InstanceId{target.at("id").string()},
                             net::parse_address(target.at("address").string()),
@@ -85,7 +91,8 @@ RouteTable parse_table(const Json& json) {
   for (const Json& listener : json.at("listeners").items()) {
     table.listeners.push_back({listener.at("name").string(),
                                net::parse_address(listener.at("address").string()),
-                               parse_kind(listener.at("kind").string()), listener.at("pool").string()});
+                               parse_kind(listener.at("kind").string()), listener.at("pool").string(),
+                               listener.boolean_or("internal", false)});
   }
   for (const Json& route : json.at("routes").items()) {
     table.routes.push_back({route.at("host").string(), route.at("path").string(), route.at("strip").boolean(),

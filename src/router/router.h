@@ -35,6 +35,8 @@ struct Pool {
   std::chrono::milliseconds response_timeout{
       60'000};  ///< without a byte from the instance; not for upgraded connections
   std::uint64_t largest_body = 100ull << 20;
+  /// The app is in maintenance: requests that come from outside are held this long, and are then told so.
+  std::optional<std::chrono::milliseconds> maintenance;
 
   bool operator==(const Pool&) const = default;
 };
@@ -60,6 +62,7 @@ struct Listener {
   net::Address address;
   Kind kind = http;
   std::string pool;  ///< for detect and tcp
+  bool internal = false;  ///< for the app's own services: maintenance does not concern it
 
   bool operator==(const Listener&) const = default;
 };
@@ -92,6 +95,7 @@ struct Counters {
         failed;              ///< cause ("connect", "closed", "timeout", "no instance", ...) -> count
     std::uint64_t cut = 0;   ///< upgraded connections and answers still open at a drain deadline
     std::uint64_t left = 0;  ///< the client went first
+    std::uint64_t maintenance = 0;  ///< told that the app is in maintenance
   };
   std::string epoch;
   WallTime started;

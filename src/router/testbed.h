@@ -223,7 +223,7 @@ class Bench {
     table.routes = {{"app.test", "/", false, pool.name}, {"app.test", "/strip", true, pool.name}};
     table.pools = {pool};
     table.listeners = {{"http", {"127.0.0.1", 80, ""}, Listener::http, ""},
-                       {"detect", {"127.0.0.1", 81, ""}, Listener::detect, pool.name},
+                       {"detect", {"127.0.0.1", 81, ""}, Listener::detect, pool.name, detect_is_internal},
                        {"tcp", {"127.0.0.1", 82, ""}, Listener::tcp, pool.name}};
     auto snapshot = fleet.compile(table);
     on_all([&](Worker& worker, const auto& done) { worker.serve(snapshot, listening_, done); });
@@ -257,6 +257,7 @@ class Bench {
       all.app_5xx += one.app_5xx;
       all.cut += one.cut;
       all.left += one.left;
+      all.maintenance += one.maintenance;
       for (auto& [cause, count] : one.failed) all.failed[cause] += count;
     }
     return all;
@@ -280,6 +281,7 @@ class Bench {
   std::atomic<std::uint64_t> dropped = 0;
   Fleet fleet;
   Pool pool;
+  bool detect_is_internal = false;
 
  private:
   std::map<std::string, Fd> sockets_;

@@ -135,7 +135,7 @@ void Worker::listen_to(const Snapshot& table, const Sockets& listeners) {
   for (const Listener& listener : table.listeners) {
     auto socket = listeners.find(listener.name);
     if (socket == listeners.end()) continue;
-    Door door{listener.kind, listener.address.port, table.pool_of(listener)};
+    Door door{listener.kind, listener.address.port, table.pool_of(listener), listener.internal};
     auto known = before.find(listener.name);
     if (known != before.end() && known->second->fd == socket->second) {
       known->second->door = door;

@@ -1,0 +1,2 @@
+-- What holds for an app whatever serves (room `release`).
+alter table apps add column maintenance text not null default '';  -- JSON: hold_ms, by, since (UTC); empty: none
