@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
       {"deploy", kRelease, "release this directory without losing a request", cli::deploy},
       {"releases", kRelease, "list releases, or show one with its report", cli::releases},
       {"rollback", kRelease, "go back to an earlier release", cli::rollback},
+      {"env", kRelease, "list what services see, and set variables", cli::env},
       {"maintenance", kRelease, "answer requests with a page, or let them wait", cli::maintenance},
       {"scale", kRelease, "run another number of a service's instances", cli::scale},
       {"secrets", kRelease, "seal values into a file for git, which only the server can open", cli::secrets},

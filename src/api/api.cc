@@ -48,6 +48,8 @@ constexpr Row kRoutes[] = {
     {"POST", "/v1/apps/*/restart", Right::run, &Handlers::restart},
     {"POST", "/v1/apps/*/stop", Right::run, &Handlers::stop_services},
     {"POST", "/v1/apps/*/start", Right::run, &Handlers::start_services},
+    {"GET", "/v1/apps/*/env", Right::read, &Handlers::variables},
+    {"POST", "/v1/apps/*/env", Right::deploy, &Handlers::set_variables},
     {"POST", "/v1/apps/*/maintenance", Right::deploy, &Handlers::maintenance},
     {"POST", "/v1/apps/*/kill", Right::run, &Handlers::kill},
     {"DELETE", "/v1/apps/*", Right::admin, &Handlers::destroy},

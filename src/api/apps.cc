@@ -51,6 +51,7 @@ release::Request release_request(const net::Request& request) {
                        .development = wanted.development,
                        .force = wanted.force,
                        .release_commands = wanted.release_commands,
+                       .variable_use = app::parse_variable_use(wanted.variables),
                        .key = std::string(request.header("Idempotency-Key"))};
   for (const auto& [service, digest] : wanted.artefacts) out.artefacts[service] = Digest{digest};
   return out;

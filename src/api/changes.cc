@@ -1,7 +1,6 @@
 // What changes a running app without a file: other numbers, new instances, stops and signals.
 
 #include <fmt/format.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <set>
@@ -90,31 +89,11 @@ net::Response Handlers::restart(net::Request& request) {
 
 net::Response Handlers::stop_services(net::Request& request) {
   const Json body = body_of(request);
-  const std::set<std::string> services = names(body, "services");
-  const Deadline all = Deadline::after(kStopTimeout);
-  const Json* timeout = body.find("timeout_ms");
-  if (!timeout || timeout->is_null()) {
-    parts_.releases.stop(app_of(request), services, all);
-    return net::json_response(Json::object());
-  }
-  // One service after another stops, so what the first wait leaves is killed until nothing is left.
-  while (true) {
-    try {
-      parts_.releases.stop(app_of(request), services,
-                           Deadline::after(std::chrono::milliseconds(timeout->integer())));
-      return net::json_response(Json::object());
-    } catch (const Error& error) {
-      if (error.kind() != Error::busy || all.passed()) throw;
-    }
-    for (const supervise::InstanceStatus& one : parts_.releases.status(app_of(request)).instances) {
-      if (one.health != supervise::Health::stopping) continue;
-      try {
-        parts_.supervisor.signal(one.id, SIGKILL);
-      } catch (const Error& error) {
-        if (error.kind() != Error::missing) throw;
-      }
-    }
-  }
+  std::optional<std::chrono::milliseconds> patience;
+  if (const Json* timeout = body.find("timeout_ms"); timeout && !timeout->is_null())
+    patience = std::chrono::milliseconds(timeout->integer());
+  parts_.releases.stop(app_of(request), names(body, "services"), Deadline::after(kStopTimeout), patience);
+  return net::json_response(Json::object());
 }
 
 net::Response Handlers::start_services(net::Request& request) {
@@ -139,7 +118,7 @@ net::Response Handlers::kill(net::Request& request) {
 net::Response Handlers::maintenance(net::Request& request) {
   const Json body = body_of(request);
   std::optional<release::Maintenance> wanted;
-  if (body.boolean_or("on", true)) {
+  if (body.at("on").boolean()) {
     const std::chrono::milliseconds hold(body.integer_or("hold_ms", 0));
     if (hold < 0ms || hold > kLongestHold) {
       throw Error(Error::invalid, fmt::format("requests are held for at most {}", text(kLongestHold)));
@@ -148,6 +127,29 @@ net::Response Handlers::maintenance(net::Request& request) {
   }
   parts_.releases.set_maintenance(app_of(request), wanted);
   return net::json_response(Json::object({{"maintenance", wanted ? to_json(*wanted) : Json()}}));
+}
+
+net::Response Handlers::variables(net::Request& request) {
+  return net::json_response(to_json(parts_.releases.variables(app_of(request))));
+}
+
+net::Response Handlers::set_variables(net::Request& request) {
+  const Json body = body_of(request);
+  std::map<std::string, std::string> set;
+  if (const Json* pairs = body.find("set")) {
+    for (const auto& [name, value] : pairs->members()) set[name] = value.string();
+  }
+  const release::VariablesSet done = parts_.releases.set_variables(app_of(request), set, names(body, "unset"),
+                                                                   request.user, key_of(request));
+  Json unused = Json::array();
+  for (const std::string& name : done.unused) unused.add(name);
+  Json answer = Json::object({{"unchanged", !done.release}, {"unused", std::move(unused)}});
+  if (done.release) {
+    answer["release"] = to_json(*done.release);
+  } else {
+    answer["kept"] = !parts_.releases.status(app_of(request)).serving;
+  }
+  return net::json_response(answer, done.release ? 201 : 200);
 }
 
 }  // namespace holdall::api

@@ -45,6 +45,8 @@ class Handlers {
   net::Response start_services(net::Request& request);
   net::Response kill(net::Request& request);
   net::Response maintenance(net::Request& request);
+  net::Response variables(net::Request& request);
+  net::Response set_variables(net::Request& request);
 
   // secrets.cc
   net::Response keys(net::Request& request);

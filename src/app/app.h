@@ -219,6 +219,29 @@ struct LoadOptions {
   bool specification_alone = false;  ///< and no name stands for a secret, as Docker Compose has it
 };
 
+/// How values of services' `environment` follow from variables, so that a server can fill them anew.
+struct VariableUse {
+  /// "services.web.environment.MOOD" -> "${MOOD:-grey}", as written; those without a variable are left out.
+  std::map<std::string, std::string> templates;
+  /// Of the variables in them: what the project has, whatever the server has set.
+  std::map<std::string, std::string> values;
+  std::map<std::string, std::string> origins;    ///< where these come from: ".env.production"
+  std::map<std::string, std::string> elsewhere;  ///< variable -> the first place that is no such value
+  std::map<std::string, std::string> loaded;     ///< of all that are used, those of LoadOptions::environment
+
+  bool operator==(const VariableUse&) const = default;
+};
+Json to_json(const VariableUse& use);
+VariableUse parse_variable_use(const Json& json);
+
+/// The names that a template refers to.
+std::set<std::string> variables_in(const std::string& text);
+
+/// The model with every value that has a template filled anew: from `set`, else from what the project has;
+/// names of `secrets` stay. Throws `invalid` where a variable has neither value nor default.
+Json fill_anew(const Json& model, const VariableUse& use, const std::map<std::string, std::string>& set,
+               const std::set<std::string>& secrets);
+
 struct Loaded {
   App app;
   /// Normalised, in the shape of `docker compose config --format json`, x-* kept; a template as a compose
@@ -228,6 +251,7 @@ struct Loaded {
   /// In development: what the services name, by the name under which it is to be sealed.
   std::map<std::string, Secret> secrets;
   std::map<std::string, Where> places;  ///< "services.web.environment.MOOD" -> where it was written
+  VariableUse variables;
   std::vector<Problem> warnings;
   std::filesystem::path project_dir;
   Environment environment;                                         ///< of a release

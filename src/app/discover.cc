@@ -115,13 +115,19 @@ void read_variables(const std::vector<fs::path>& files, const std::string& named
     auto bytes = read(path);
     std::string name = shown(path, sources.project_dir);
     if (bytes) {
+      const auto before = variables;
       parse_dotenv(*bytes, DotenvFormat::compose, name, shell, variables, findings);
+      for (const auto& [variable, value] : variables) {
+        const auto known = before.find(variable);
+        if (known == before.end() || known->second != value) sources.origins[variable] = name;
+      }
     } else if (!named_by.empty()) {
       findings.refuse({name, 0, 0}, "no such env file", named_by);
     }
   }
   sources.variables = options.environment;
   sources.variables.insert(variables.begin(), variables.end());
+  sources.written = std::move(variables);
 }
 
 std::string shown(const fs::path& file, const fs::path& project_dir) {

@@ -21,6 +21,8 @@ struct Sources {
   std::vector<std::filesystem::path> found;      ///< of them, what `discover` found: those of no environment
   std::filesystem::path project_dir;             ///< absolute: relative paths in any of the files begin here
   std::map<std::string, std::string> variables;  ///< of interpolation: shell, then env files
+  std::map<std::string, std::string> written;    ///< those that env files have, over the shell's or under
+  std::map<std::string, std::string> origins;    ///< of `written`: the file
   std::vector<std::string> profiles;
 };
 

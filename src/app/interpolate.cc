@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace holdall::app {
 namespace {
 
@@ -15,8 +17,9 @@ bool is_extension(const std::string& key) { return key.starts_with("x-") && key 
 
 class Interpolation {
  public:
-  Interpolation(const Lookup& lookup, const std::set<std::string>& secrets, Unset& unset, Findings& findings)
-      : lookup_(lookup), secrets_(secrets), unset_(unset), findings_(findings) {}
+  Interpolation(const Lookup& lookup, const std::set<std::string>& secrets, Unset& unset, VariableUse& use,
+                Findings& findings)
+      : lookup_(lookup), secrets_(secrets), unset_(unset), use_(use), findings_(findings) {}
 
   void root(Node& node) {
     for (Node::Member& member : node.members) {
@@ -55,6 +58,7 @@ class Interpolation {
   void replace(Node& node, const std::string& path, bool extension) {
     std::set<std::string> misplaced;
     Lookup lookup = [&](const std::string& name) -> std::optional<std::string> {
+      if (!secrets_.contains(name) && !extension) use_.elsewhere.try_emplace(name, text(node.where));
       if (!secrets_.contains(name)) return lookup_(name);
       if (extension) return "${" + name + "}";
       misplaced.insert(name);
@@ -68,6 +72,11 @@ class Interpolation {
   }
 
   void make_template(Node& node, const std::string& path) {
+    note_template(path, node.is(Node::Kind::string) ? node.text : "");
+    fill_template(node, path);
+  }
+
+  void fill_template(Node& node, const std::string& path) {
     if (!node.is(Node::Kind::string)) return;
     Lookup lookup = [&](const std::string& name) -> std::optional<std::string> {
       if (secrets_.contains(name)) return "${" + name + "}";
@@ -77,10 +86,26 @@ class Interpolation {
     substitute_in(node, path, lookup, "$$");
   }
 
+  /// The value of a later file stands for that of an earlier one.
+  void note_template(const std::string& path, const std::string& text) {
+    bool any = false;
+    for (const std::string& name : variables_in(text)) any = any || !secrets_.contains(name);
+    if (any) {
+      use_.templates[path] = text;
+    } else {
+      use_.templates.erase(path);
+    }
+  }
+
   /// `NAME=value`, of which the value is a template and the name is none.
   void make_pair(Node& item, const std::string& path) {
-    make_template(item, path);
     if (!item.is(Node::Kind::string)) return;
+    const std::size_t equals = std::min(item.text.find('='), item.text.size());
+    const std::string written = item.text.substr(0, equals);
+    for (const std::string& variable : variables_in(written))
+      use_.elsewhere.try_emplace(variable, text(item.where));
+    if (equals < item.text.size()) note_template(path + "." + written, item.text.substr(equals + 1));
+    fill_template(item, path);
     std::string name = item.text.substr(0, item.text.find('='));
     std::string value = item.text.substr(name.size());
     std::string plain = unescape_dollars(name);
@@ -111,6 +136,7 @@ class Interpolation {
   const Lookup& lookup_;
   const std::set<std::string>& secrets_;
   Unset& unset_;
+  VariableUse& use_;
   Findings& findings_;
   std::size_t spent_ = 0;
 };
@@ -118,8 +144,8 @@ class Interpolation {
 }  // namespace
 
 void interpolate(Node& root, const Lookup& lookup, const std::set<std::string>& secrets, Unset& unset,
-                 Findings& findings) {
-  Interpolation(lookup, secrets, unset, findings).root(root);
+                 VariableUse& use, Findings& findings) {
+  Interpolation(lookup, secrets, unset, use, findings).root(root);
 }
 
 }  // namespace holdall::app

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "app/app.h"
 #include "app/findings.h"
 #include "app/node.h"
 #include "app/template.h"
@@ -19,7 +20,8 @@ using Unset = std::map<std::string, std::vector<Where>>;
 ///
 /// The values of a service's `environment` become templates (base/secret_template.h), in which the names of
 /// `secrets` stay; every value of `environment` is one from here on. A secret anywhere else is a problem.
+/// What is written with variables is noted in `use`: templates of environment, and what is used elsewhere.
 void interpolate(Node& root, const Lookup& lookup, const std::set<std::string>& secrets, Unset& unset,
-                 Findings& findings);
+                 VariableUse& use, Findings& findings);
 
 }  // namespace holdall::app

@@ -233,6 +233,26 @@ void warn_of_empty_trees(const App& app, const std::map<std::string, Where>& pla
   }
 }
 
+/// The values of the variables that are used: those of the project, and those that the caller gave.
+void note_values(const Sources& sources, const LoadOptions& options, VariableUse& use) {
+  std::set<std::string> names;
+  for (const auto& [path, text] : use.templates) names.merge(variables_in(text));
+  for (const std::string& name : names) {
+    const auto written = sources.written.find(name), any = sources.variables.find(name);
+    if (written != sources.written.end()) {
+      use.values[name] = written->second;
+      use.origins[name] = sources.origins.at(name);
+    } else if (any != sources.variables.end() && !options.environment.contains(name)) {
+      use.values[name] = any->second;
+    }
+  }
+  for (const auto& [name, place] : use.elsewhere) names.insert(name);
+  for (const std::string& name : names) {
+    const auto given = options.environment.find(name);
+    if (given != options.environment.end()) use.loaded.insert(*given);
+  }
+}
+
 /// In the order of the files and of their lines; once each.
 void put_in_order(std::vector<Problem>& problems, const Sources& sources) {
   std::map<std::string, int> position;
@@ -266,7 +286,7 @@ Loaded load_from(const LoadOptions& options, const ReadFile& read) {
   Node root = Node::empty(Kind::mapping,
                           {sources.files.empty() ? "" : shown(sources.files[0], sources.project_dir), 0, 0});
   for (Node& document : project.documents) {
-    interpolate(document, variables, secrets, unset, findings);
+    interpolate(document, variables, secrets, unset, loaded.variables, findings);
     make_canonical(document, findings);
     merge(root, std::move(document), findings);
   }
@@ -281,7 +301,7 @@ Loaded load_from(const LoadOptions& options, const ReadFile& read) {
   }
   normalise(root,
             {sources, read, project.name, variables, secrets, options.release, !options.any_engine,
-             &loaded.env_files},
+             loaded.variables, &loaded.env_files},
             findings);
 
   loaded.places = places_of(root);
@@ -303,6 +323,7 @@ Loaded load_from(const LoadOptions& options, const ReadFile& read) {
   throw_if_any(findings.problems);
   loaded.model = map_plain_strings(model, escape_dollars);
   loaded.warnings = std::move(findings.warnings);
+  note_values(sources, options, loaded.variables);
   return loaded;
 }
 

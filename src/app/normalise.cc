@@ -255,6 +255,9 @@ class Normaliser {
                          fmt::format("{}.{} is a secret, and would be seen here", path, member.key),
                          "remove it: a secret is for instances alone");
       } else if (value) {
+        if (values == plain) options_.use.elsewhere.try_emplace(member.key, text(member.where));
+        if (values == secret_template)
+          options_.use.templates[path + "." + member.key] = "${" + member.key + "}";
         member.value = Node::string(values == plain ? *value : escape_dollars(*value), member.where);
       } else if (options_.release) {
         findings_.refuse(
@@ -313,7 +316,10 @@ class Normaliser {
     std::set<std::string> secrets;
     Lookup outside = [&](const std::string& name) -> std::optional<std::string> {
       if (options_.secrets.contains(name)) return secrets.insert(name), "";
-      if (auto value = options_.variables(name)) return value;
+      if (auto value = options_.variables(name)) {
+        options_.use.elsewhere.try_emplace(name, text(written->where));
+        return value;
+      }
       auto own = values.find(name);
       if (own == values.end() || own->second->is(Kind::null)) return std::nullopt;
       std::string value = unescape_dollars(own->second->text);

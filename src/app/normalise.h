@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/app.h"
 #include "app/discover.h"
 #include "app/findings.h"
 #include "app/node.h"
@@ -21,6 +22,7 @@ struct NormaliseOptions {
   const std::set<std::string>& secrets;  ///< the names that stand for secrets
   bool release = false;                  ///< a name without a value is a problem
   bool secrets_must_be_set = true;
+  VariableUse& use;  ///< noted here, as `interpolate` does
   /// Gets each env file that was read, and where it is named.
   std::vector<std::pair<std::filesystem::path, Where>>* env_files = nullptr;
 };

@@ -67,6 +67,7 @@ int stop(Invocation& call);
 int start(Invocation& call);
 int kill(Invocation& call);
 int maintenance(Invocation& call);
+int env(Invocation& call);
 int secrets(Invocation& call);
 int apps(Invocation& call);
 int reload(Invocation& call);

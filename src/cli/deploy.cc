@@ -23,7 +23,7 @@ int deploy(Invocation& call) {
   // All that can be wrong with it, and all of its files, before the first server begins.
   std::map<const Server*, Json> requests;
   for (Server& server : servers) {
-    app::Loaded project = load_project(call.globals, true, errors);
+    app::Loaded project = load_release(call.globals, server, errors);
     wire::DeployRequest request = deploy_request(project, send_artefacts(server, project.app, errors));
     request.force = force;
     request.release_commands = &server == &servers.front();

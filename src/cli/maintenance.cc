@@ -25,7 +25,8 @@ std::int64_t hold_ms(const std::optional<std::string>& written) {
 
 int maintenance(Invocation& call) {
   std::optional<std::string> word, hold;
-  Options options(call, "  holdall maintenance on\n  holdall maintenance on --hold 60s\n  holdall maintenance off");
+  Options options(call,
+                  "  holdall maintenance on\n  holdall maintenance on --hold 60s\n  holdall maintenance off");
   options.argument("on|off", word, "on: requests get a 503 page; off: they are served again");
   options.value("--hold", hold, "DURATION", "let requests wait so long for the end before they get the page");
   if (!options.parse()) return 0;

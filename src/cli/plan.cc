@@ -31,7 +31,7 @@ int plan(Invocation& call) {
   std::deque<Server> servers = servers_at(target.hosts);
   const std::string path = fmt::format("/v1/apps/{}/plan", wire::percent_encode(target.app));
   auto ask = [&](Server& server) {
-    app::Loaded project = load_project(call.globals, true, errors);
+    app::Loaded project = load_release(call.globals, server, errors);
     wire::DeployRequest request = deploy_request(project, send_artefacts(server, project.app, errors));
     return server.post(path, wire::to_json(request));
   };

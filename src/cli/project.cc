@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/seal.h"
 #include "base/subprocess.h"
+#include "cli/app_name.h"
 #include "cli/settings.h"
 
 namespace holdall::cli {
@@ -107,6 +108,22 @@ app::Loaded load_project(const Globals& globals, bool release, const Terminal& e
   return load_warning(load_options(globals, release), errors);
 }
 
+app::Loaded load_release(const Globals& globals, Server& server, const Terminal& errors) {
+  app::LoadOptions options = load_options(globals, true);
+  std::optional<Json> answer;
+  try {
+    answer = server.find(fmt::format("/v1/apps/{}/env", wire::percent_encode(app_name(globals))));
+  } catch (const Error&) {
+    load_warning(options, errors);  // what is wrong with the file is said first
+    throw;
+  }
+  if (answer) {
+    for (const Json& one : answer->at("set").items())
+      options.environment[one.at("name").string()] = one.at("value").string();
+  }
+  return load_warning(options, errors);
+}
+
 app::Loaded load_model(const Globals& globals, bool release, const Terminal& errors) {
   app::LoadOptions options = load_options(globals, release);
   options.any_engine = true;
@@ -198,6 +215,7 @@ wire::DeployRequest deploy_request(const app::Loaded& project, std::map<std::str
   }
   request.commit = git_commit(project.project_dir);
   request.environment = project.environment.name;
+  request.variables = app::to_json(project.variables);
   return request;
 }
 

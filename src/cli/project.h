@@ -15,6 +15,9 @@ namespace holdall::cli {
 /// go to `errors`.
 app::Loaded load_project(const Globals& globals, bool release, const Terminal& errors);
 
+/// As a release is: with the variables that `env set` has set of the app on this server.
+app::Loaded load_release(const Globals& globals, Server& server, const Terminal& errors);
+
 /// The same, leaving out what only an engine asks of it: to be looked at, not run.
 app::Loaded load_model(const Globals& globals, bool release, const Terminal& errors);
 

@@ -84,7 +84,8 @@ std::string requests_text(const Json& requests) {
   std::string out = fmt::format("{} served   {} failed", requests.integer_or("served", 0),
                                 requests.integer_or("failed", 0));
   if (std::int64_t cut = requests.integer_or("cut", 0)) out += fmt::format("   {} cut", cut);
-  if (std::int64_t told = requests.integer_or("maintenance", 0)) out += fmt::format("   {} told of maintenance", told);
+  if (std::int64_t told = requests.integer_or("maintenance", 0))
+    out += fmt::format("   {} told of maintenance", told);
   const Json* releases = requests.find("releases");
   if (!releases) return out;
   for (const auto& [release, counts] : releases->members()) {

@@ -171,8 +171,8 @@ class Rollout {
   }
 
   int unchanged(Done& done) {
-    done.told = "nothing changed";
-    if (!options_.json) out_.line(several() ? "  nothing changed" : fmt::format("{}: nothing changed", app_));
+    done.told = done.answer.boolean_or("kept", false) ? "kept for its first release" : "nothing changed";
+    if (!options_.json) out_.line(several() ? "  " + done.told : fmt::format("{}: {}", app_, done.told));
     return 0;
   }
 

@@ -30,8 +30,9 @@ void print_app(const Json& status, const Terminal& out) {
   }
   for (const Json& url : status.at("urls").items()) out.line("  url       " + url.string());
   if (const Json* off = status.find("maintenance"); off && !off->is_null()) {
-    out.line(fmt::format("  {}", out.paint(Colour::red, fmt::format("maintenance since {} by {}", off->at("since").string(),
-                                                                   off->at("by").string()))));
+    out.line(fmt::format(
+        "  {}", out.paint(Colour::red, fmt::format("maintenance since {} by {}", off->at("since").string(),
+                                                   off->at("by").string()))));
   }
   if (const Json* scaled = status.find("scaled")) {
     for (const Json& one : scaled->items()) out.line("  scaled    " + one.string());

@@ -97,6 +97,31 @@ void check_artefacts(const engine::Engine& engine, const app::App& app, const Re
   }
 }
 
+/// What is set on the server holds for every deploy, and the client's model was filled with it.
+void take_variables(const std::optional<AppRow>& app, const std::optional<Serving>& serving,
+                    Request& request) {
+  if (serving) {
+    request.variables = serving->request.variables;
+  } else if (app) {
+    request.variables = app->variables;
+  }
+  if (request.development) return;
+  const auto& use = request.variable_use;
+  std::set<std::string> used;
+  for (const auto& [path, text] : use.templates) used.merge(app::variables_in(text));
+  for (const auto& [name, place] : use.elsewhere) used.insert(name);
+  for (const std::string& name : used) {
+    const auto now = request.variables.find(name);
+    const auto then = use.loaded.find(name);
+    const bool same = now == request.variables.end()
+                          ? then == use.loaded.end()
+                          : then != use.loaded.end() && then->second == now->second.value;
+    if (same) continue;
+    throw Error(Error::conflict,
+                fmt::format("variable {} was set or unset since the file was read; deploy again", name));
+  }
+}
+
 std::optional<Row> row_of_key(store::Transaction& t, const std::string& app, const std::string& key) {
   if (key.empty()) return std::nullopt;
   const std::optional<int> number = number_of_key(t, app, key);
@@ -154,14 +179,16 @@ std::optional<Admitted> admit(const Context& context, const Wish& wish) {
       throw Error(Error::conflict,
                   fmt::format("{} of {} serves no longer; try again", version(*wish.of), app.name));
     }
-    if (serving && !wish.of) {
-      carry_scale(serving->request, request);
+    if (!wish.of) {
+      if (!wish.rollback_of) take_variables(known_app, serving, request);
+      if (serving) carry_scale(serving->request, request);
       app = app_of(request);
     }
     Plan plan = make_plan(serving, request, app, known_app ? known_app->next_number : 1,
                           changed_since(serving, secrets, app.name, context.options));
     plan.warnings = unenforced_limits(context.engine, app);
-    if (plan.nothing_changed() && !wish.rollback_of) return;
+    const bool same_variables = !serving || serving->request.variables == request.variables;
+    if (plan.nothing_changed() && same_variables && !wish.rollback_of) return;
     if (wish.rollback_of) plan.not_undone = not_undone(t, *known_app, *wish.rollback_of);
 
     insert_app(t, app.name);

@@ -114,6 +114,15 @@ std::vector<std::string> why_replace(const Serving& serving, const Request& requ
   return why;
 }
 
+std::string why_replicas(const Serving& serving, const Request& request, const std::string& service,
+                         int before, int after) {
+  if (serving.request.scale.contains(service) || request.scale.contains(service))
+    return fmt::format("replicas  {} -> {}", before, after);
+  const auto place = request.places.find("services." + service + ".deploy.replicas");
+  return fmt::format("deploy.replicas  {} -> {}{}", before, after,
+                     place == request.places.end() ? "" : "   " + place->second);
+}
+
 /// Of `changed`, what the service saw and is to see; what it names anew or no more differs in its model.
 std::set<std::string> changed_of(const app::App& old, const app::Service& service,
                                  const std::set<std::string>& changed) {
@@ -149,7 +158,7 @@ Plan make_plan(const std::optional<Serving>& serving, const Request& request, co
       const int before = old.services.at(service).replicas;
       if (before != change.replicas) {
         if (change.kind == Change::keep) change.kind = Change::scale;
-        change.why.push_back(fmt::format("replicas  {} -> {}", before, change.replicas));
+        change.why.push_back(why_replicas(*serving, request, service, before, change.replicas));
       }
     }
     plan.changes.push_back(std::move(change));

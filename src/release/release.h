@@ -38,6 +38,13 @@ enum class Step : std::uint8_t {
 std::string_view name(Step step);
 bool is_final(Step step);
 
+/// A variable of an app that somebody set on the server.
+struct Variable {
+  std::string value, by;
+  WallTime since;
+  bool operator==(const Variable&) const = default;
+};
+
 /// What is asked for. Everything in it was checked by the client's reader; the server checks it again.
 struct Request {
   Json model;                                 ///< normalised
@@ -49,8 +56,11 @@ struct Request {
   std::string by;           ///< who: "uid 0 (root)"
   bool development =
       false;  ///< `up`: no watch, routes at SERVICE.APP.localhost and APP.localhost, ports on loopback
-  bool force = false;                ///< replace every service, changed or not
-  bool release_commands = true;      ///< whether those of the services are run
+  bool force = false;             ///< replace every service, changed or not
+  bool release_commands = true;   ///< whether those of the services are run
+  app::VariableUse variable_use;  ///< how values of the model follow from variables
+  /// What `env set` has set; the model was filled with it. Of a deploy, those that hold when it is admitted.
+  std::map<std::string, Variable> variables;
   std::map<std::string, int> scale;  ///< replicas that somebody set, in the place of the model's
   std::set<std::string> restart;     ///< services that are replaced, changed or not
   std::string key;                   ///< idempotency: the same key gives the same release
@@ -114,6 +124,26 @@ struct Plan {
 Json to_json(const Plan& plan);
 Json to_json(const Release& release);
 Json to_json(const Event& event);
+
+/// A variable of a service as its instances see it.
+struct Seen {
+  std::string name;
+  std::optional<std::string> value;  ///< nothing: it holds a secret
+  std::string origin;                ///< "compose.yaml:14, MOOD set by uid 0 (root)"
+};
+
+/// Every variable of an app, set and seen.
+struct AppVariables {
+  std::map<std::string, Variable> set;
+  std::map<std::string, std::vector<Seen>> services;
+};
+Json to_json(const AppVariables& variables);
+
+/// What came of setting variables.
+struct VariablesSet {
+  std::optional<Release> release;   ///< nothing: nothing serves yet, and the first release will see them
+  std::vector<std::string> unused;  ///< set, and no value refers to them
+};
 
 /// Why an app answers nobody from outside: its route table's word.
 struct Maintenance {
@@ -208,11 +238,23 @@ class Releases {
 
   /// Stops the instances of these services (none: of all) in reverse order of starting, and waits until they
   /// have gone; they stay stopped until `start` or a release. Requests to them are held, and then get 503.
-  /// Throws `busy` at the deadline (call again), `conflict` during a release.
-  void stop(const std::string& app, const std::set<std::string>& services, Deadline deadline);
+  /// What of a service still runs after `patience` is killed. Throws `busy` at the deadline (call again),
+  /// `conflict` during a release.
+  void stop(const std::string& app, const std::set<std::string>& services, Deadline deadline,
+            std::optional<std::chrono::milliseconds> patience = std::nullopt);
 
   /// Starts again what `stop` stopped. Does not wait until it is ready.
   void start(const std::string& app, const std::set<std::string>& services);
+
+  /// Sets and unsets variables that values of `environment` refer to: a new release of what serves, with
+  /// those values filled anew, and its release commands. They hold in every later deploy. Before the first
+  /// release they are kept for it. Throws `invalid`, with all problems, for a name that is none, is sealed,
+  /// or is used in the file elsewhere than in such values, and for a value that would be left without one;
+  /// `missing` for one to unset that is not set; else as `scale` does.
+  VariablesSet set_variables(const std::string& app, const std::map<std::string, std::string>& set,
+                             const std::set<std::string>& unset, const std::string& by,
+                             const std::string& key = "");
+  AppVariables variables(const std::string& app) const;  ///< throws `missing`
 
   /// From now on, requests from outside are held for so long, and then told that the app is in maintenance;
   /// nothing: they are served again. What runs is not touched, and releases go on as ever. On the disk, and

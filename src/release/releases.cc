@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <signal.h>
 
 #include <ranges>
 #include <set>
@@ -16,6 +17,7 @@
 #include "release/rollout.h"
 #include "release/rows.h"
 #include "release/teardown.h"
+#include "release/variables.h"
 
 namespace holdall::release {
 namespace {
@@ -51,6 +53,14 @@ const app::Service& check_service(const app::App& app, const std::string& name) 
   if (found != app.services.end()) return found->second;
   throw Error(Error::missing, fmt::format("{} has no service '{}'; it has: {}", app.name, name,
                                           fmt::join(app.service_order, ", ")));
+}
+
+void kill_if_there(supervise::Supervisor& supervisor, const InstanceId& id) {
+  try {
+    supervisor.signal(id, SIGKILL);
+  } catch (const Error& error) {
+    if (error.kind() != Error::missing) throw;
+  }
 }
 
 // As in a compose file.
@@ -245,18 +255,25 @@ Release Releases::restart(const std::string& app, const std::set<std::string>& s
   return *begun;
 }
 
-void Releases::stop(const std::string& app, const std::set<std::string>& services, Deadline deadline) {
-  std::vector<GroupId> stopped;
+void Releases::stop(const std::string& app, const std::set<std::string>& services, Deadline deadline,
+                    std::optional<std::chrono::milliseconds> patience) {
+  supervise::Supervisor& supervisor = impl_->context.supervisor;
   for (const auto& [group, replicas] : std::views::reverse(impl_->serving_groups(app, services))) {
-    impl_->context.act("halt", [&] { impl_->context.supervisor.resize(group, 0); });
+    impl_->context.act("halt", [&] { supervisor.resize(group, 0); });
+    Deadline kill_at = patience ? Deadline::after(*patience) : Deadline::never();
     for (;;) {
-      const auto snapshot = impl_->context.supervisor.snapshot();
-      if (snapshot->of(group).empty()) break;
+      const auto snapshot = supervisor.snapshot();
+      const auto left = snapshot->of(group);
+      if (left.empty()) break;
       if (deadline.passed()) {
         throw Error(Error::busy,
                     fmt::format("{} is still being stopped; call again to wait on", group.value));
       }
-      impl_->context.supervisor.wait(snapshot->version, deadline);
+      if (kill_at.passed()) {
+        for (const supervise::InstanceStatus& one : left) kill_if_there(supervisor, one.id);
+        kill_at = Deadline::never();
+      }
+      supervisor.wait(snapshot->version, Deadline(std::min(deadline.at(), kill_at.at())));
     }
   }
 }
@@ -265,6 +282,45 @@ void Releases::start(const std::string& app, const std::set<std::string>& servic
   for (const auto& [group, replicas] : impl_->serving_groups(app, services)) {
     impl_->context.act("resume", [&] { impl_->context.supervisor.resize(group, replicas); });
   }
+}
+
+VariablesSet Releases::set_variables(const std::string& app, const std::map<std::string, std::string>& set,
+                                     const std::set<std::string>& unset, const std::string& by,
+                                     const std::string& key) {
+  VariablesSet result;
+  const auto serves = impl_->read([&](store::Transaction& t) {
+    const std::optional<AppRow> row = find_app(t, app);
+    return row && row->serving;
+  });
+  if (serves) {
+    result.release = impl_->again(app, by, key, [&](Request& request) {
+      change_variables(request, set, unset, impl_->context.clock.wall());
+      request.release_commands = true;
+      result.unused = unused_of(request, set);
+    });
+    return result;
+  }
+  impl_->context.commit("variables", [&](store::Transaction& t) {
+    check_still(t, app, impl_->context.clock);
+    const std::optional<AppRow> row = find_app(t, app);
+    auto variables = row ? row->variables : std::map<std::string, Variable>();
+    check_variable_names(set, unset, variables);
+    for (const std::string& name : unset) variables.erase(name);
+    for (const auto& [name, value] : set) variables[name] = {value, by, impl_->context.clock.wall()};
+    insert_app(t, app);
+    release::set_variables(t, app, variables);
+  });
+  return result;
+}
+
+AppVariables Releases::variables(const std::string& app) const {
+  return impl_->read([&](store::Transaction& t) {
+    const std::optional<AppRow> row = find_app(t, app);
+    if (!row) no_app(app);
+    if (!row->serving) return AppVariables{row->variables, {}};
+    const Row serving = must_find(t, app, *row->serving);
+    return AppVariables{serving.request.variables, seen_by_services(serving.request)};
+  });
 }
 
 void Releases::set_maintenance(const std::string& app, const std::optional<Maintenance>& maintenance) {

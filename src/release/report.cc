@@ -218,8 +218,11 @@ void set_requests(Json& report, const std::string& app, const std::optional<rout
     for (const auto& [cause, n] : one.failed) failed += n;
     releases[release] = to_json(one);
   }
-  report["requests"] =
-      Json::object({{"releases", releases}, {"served", served}, {"failed", failed}, {"cut", cut}, {"maintenance", maintenance}});
+  report["requests"] = Json::object({{"releases", releases},
+                                     {"served", served},
+                                     {"failed", failed},
+                                     {"cut", cut},
+                                     {"maintenance", maintenance}});
 }
 
 void set_culprit(Json& report, const supervise::InstanceStatus& instance) {

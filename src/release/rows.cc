@@ -28,18 +28,35 @@ Json strings(const auto& map, auto&& text) {
   return object;
 }
 
+Json variables_json(const std::map<std::string, Variable>& variables) {
+  return strings(variables, [](const Variable& one) {
+    return Json::object({{"value", one.value}, {"by", one.by}, {"since_ns", nanoseconds(one.since)}});
+  });
+}
+
+std::map<std::string, Variable> parse_variables(const Json& json) {
+  std::map<std::string, Variable> variables;
+  for (const auto& [name, one] : json.members()) {
+    variables[name] = {one.at("value").string(), one.at("by").string(),
+                       wall_time(one.at("since_ns").integer())};
+  }
+  return variables;
+}
+
 AppRow app_row(const store::Row& row) {
-  AppRow app{row.text(0), optional_int(row, 1), static_cast<int>(row.integer(2)), row.integer(3) != 0, {}};
+  AppRow app{row.text(0), optional_int(row, 1), static_cast<int>(row.integer(2)), row.integer(3) != 0, {},
+             {}};
   if (const std::string text = row.text(4); !text.empty()) {
     const Json maintenance = Json::parse(text);
-    app.maintenance = Maintenance{std::chrono::milliseconds(maintenance.at("hold_ms").integer()),
-                                  maintenance.at("by").string(),
-                                  wall_time(maintenance.at("since_ns").integer())};
+    app.maintenance =
+        Maintenance{std::chrono::milliseconds(maintenance.at("hold_ms").integer()),
+                    maintenance.at("by").string(), wall_time(maintenance.at("since_ns").integer())};
   }
+  app.variables = parse_variables(Json::parse(row.text(5)));
   return app;
 }
 
-constexpr auto kAppColumns = "select id, serving, next_number, destroying, maintenance from apps";
+constexpr auto kAppColumns = "select id, serving, next_number, destroying, maintenance, variables from apps";
 
 std::optional<int> first_int(store::Transaction& t, std::string_view sql,
                              const std::vector<store::Value>& parameters) {
@@ -83,6 +100,8 @@ Json to_json(const Request& request) {
        {"by", request.by},
        {"development", request.development},
        {"release_commands", request.release_commands},
+       {"variable_use", app::to_json(request.variable_use)},
+       {"variables", variables_json(request.variables)},
        {"scale", strings(request.scale, [](int replicas) { return replicas; })}});
 }
 
@@ -99,6 +118,8 @@ Request parse_request(const Json& json) {
   request.by = json.string_or("by", "");
   request.development = json.boolean_or("development", false);
   request.release_commands = json.boolean_or("release_commands", true);
+  if (const Json* use = json.find("variable_use")) request.variable_use = app::parse_variable_use(*use);
+  if (const Json* variables = json.find("variables")) request.variables = parse_variables(*variables);
   if (const Json* scale = json.find("scale")) {
     for (const auto& [service, replicas] : scale->members())
       request.scale[service] = static_cast<int>(replicas.integer());
@@ -126,6 +147,11 @@ void insert_app(store::Transaction& t, const std::string& app) {
 
 void set_serving(store::Transaction& t, const std::string& app, std::optional<int> number) {
   t.execute("update apps set serving = ? where id = ?", {value(number), app});
+}
+
+void set_variables(store::Transaction& t, const std::string& app,
+                   const std::map<std::string, Variable>& variables) {
+  t.execute("update apps set variables = ? where id = ?", {variables_json(variables).print(), app});
 }
 
 void set_maintenance(store::Transaction& t, const std::string& app,

@@ -30,6 +30,7 @@ struct AppRow {
   int next_number = 1;
   bool destroying = false;
   std::optional<Maintenance> maintenance;
+  std::map<std::string, Variable> variables;  ///< set before the first release
 };
 
 Json to_json(const Request& request);
@@ -42,6 +43,8 @@ std::vector<AppRow> all_apps(store::Transaction& t);
 std::optional<AppRow> find_app(store::Transaction& t, const std::string& app);
 void insert_app(store::Transaction& t, const std::string& app);  ///< there already: nothing
 void set_serving(store::Transaction& t, const std::string& app, std::optional<int> number);
+void set_variables(store::Transaction& t, const std::string& app,
+                   const std::map<std::string, Variable>& variables);
 void set_maintenance(store::Transaction& t, const std::string& app,
                      const std::optional<Maintenance>& maintenance);
 void set_destroying(store::Transaction& t, const std::string& app);

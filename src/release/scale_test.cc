@@ -180,4 +180,7 @@ TEST_CASE("services stop in reverse order of starting, and who waits in vain is 
   CHECK_THROWS_WITH(house.releases->stop("hello", {}, Deadline::after(std::chrono::milliseconds(5))),
                     doctest::Contains("still being stopped"));
   CHECK(house.supervisor.calls().back() == "resize hello/web@v1 0");
+  CHECK_THROWS(house.releases->stop("hello", {}, Deadline::after(std::chrono::milliseconds(5)),
+                                    std::chrono::milliseconds(0)));
+  CHECK(house.supervisor.calls().back() == "signal hello/web@v1#1 9");
 }

@@ -100,8 +100,8 @@ std::vector<router::Listener> listeners(const Served& served) {
   for (const auto& [service, port] : served.service_ports) {
     if (!served.app.services.contains(service)) continue;
     const net::Address address{kLoopback, port, {}};
-    all.push_back({app + "/" + net::text(address), address, router::Listener::detect,
-                   pool_name(app, service), /*internal=*/true});
+    all.push_back({app + "/" + net::text(address), address, router::Listener::detect, pool_name(app, service),
+                   /*internal=*/true});
   }
   return all;
 }

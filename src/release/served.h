@@ -47,8 +47,8 @@ std::string pool_name(const std::string& app, const std::string& service);
 /// One app's part of the table: what serves, and the release that will, whose sockets are held before it
 /// starts.
 struct AppInTable {
-  const Served* serving = nullptr;  ///< null before the first release went live
-  const Served* coming = nullptr;   ///< null unless one is starting
+  const Served* serving = nullptr;                       ///< null before the first release went live
+  const Served* coming = nullptr;                        ///< null unless one is starting
   std::optional<std::chrono::milliseconds> maintenance;  ///< how long requests from outside wait for its end
 };
 

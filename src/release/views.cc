@@ -46,9 +46,8 @@ Json to_json(const Plan& plan) {
 }
 
 Json to_json(const Maintenance& maintenance) {
-  return Json::object({{"since", rfc3339(maintenance.since)},
-                       {"by", maintenance.by},
-                       {"hold_ms", maintenance.hold.count()}});
+  return Json::object(
+      {{"since", rfc3339(maintenance.since)}, {"by", maintenance.by}, {"hold_ms", maintenance.hold.count()}});
 }
 
 Json to_json(const Release& release) {

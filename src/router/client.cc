@@ -202,9 +202,9 @@ void Client::answer(int status, std::string_view text, std::string_view id, bool
 
 void Client::answer_page(int status, const Page& page, std::string_view id, bool keep, bool head_only) {
   keep = keep && !work_.ending;
-  std::string out = fmt::format(
-      "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nX-Request-ID: {}\r\n", status,
-      net::http::reason_phrase(status), page.type, page.body.size(), id);
+  std::string out =
+      fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nX-Request-ID: {}\r\n", status,
+                  net::http::reason_phrase(status), page.type, page.body.size(), id);
   if (page.retry_after > 0) out += fmt::format("Retry-After: {}\r\n", page.retry_after);
   out += keep ? "\r\n" : "Connection: close\r\n\r\n";
   if (!head_only) out += page.body;

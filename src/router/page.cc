@@ -33,9 +33,7 @@ constexpr std::array<Page, 3> kPages{{
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 
-bool same(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, {}, lower, lower);
-}
+bool same(std::string_view a, std::string_view b) { return std::ranges::equal(a, b, {}, lower, lower); }
 
 std::string_view trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t");
@@ -73,10 +71,10 @@ int weight_of(std::string_view accept, std::string_view type) {
   while (!accept.empty()) {
     std::string_view range = next(accept, ",");
     const int here = take_weight(range);
-    const int exact = same(range, type)                                                 ? 3
+    const int exact = same(range, type)                                                     ? 3
                       : range.ends_with("/*") && same(range.substr(0, major.size()), major) ? 2
-                      : range == "*/*"                                                  ? 1
-                                                                                        : 0;
+                      : range == "*/*"                                                      ? 1
+                                                                                            : 0;
     if (exact > exactness) {
       exactness = exact;
       weight = here;

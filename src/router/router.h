@@ -61,7 +61,7 @@ struct Listener {
   std::string name;  ///< "http", "hello/web:5432"
   net::Address address;
   Kind kind = http;
-  std::string pool;  ///< for detect and tcp
+  std::string pool;       ///< for detect and tcp
   bool internal = false;  ///< for the app's own services: maintenance does not concern it
 
   bool operator==(const Listener&) const = default;
@@ -86,15 +86,16 @@ void check(const RouteTable& table);
 /// Cumulative since the router process (its epoch) started. A request counts once.
 struct Counters {
   struct PerRelease;
-  using Releases = std::map<std::string, PerRelease>;  ///< by Target::release; "" for requests no instance
-                                                       ///< was found for
+  /// By Target::release; "hello/" for requests of hello that no instance was found for, "" where not even the
+  /// app is known.
+  using Releases = std::map<std::string, PerRelease>;
   struct PerRelease {
     std::uint64_t served = 0;   ///< answered by the app, whatever it said
     std::uint64_t app_5xx = 0;  ///< of those, the app's own 5xx
     std::map<std::string, std::uint64_t>
-        failed;              ///< cause ("connect", "closed", "timeout", "no instance", ...) -> count
-    std::uint64_t cut = 0;   ///< upgraded connections and answers still open at a drain deadline
-    std::uint64_t left = 0;  ///< the client went first
+        failed;                     ///< cause ("connect", "closed", "timeout", "no instance", ...) -> count
+    std::uint64_t cut = 0;          ///< upgraded connections and answers still open at a drain deadline
+    std::uint64_t left = 0;         ///< the client went first
     std::uint64_t maintenance = 0;  ///< told that the app is in maintenance
   };
   std::string epoch;

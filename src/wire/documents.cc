@@ -62,6 +62,7 @@ Json to_json(const DeployRequest& request) {
                        {"environment", request.environment},
                        {"development", request.development},
                        {"force", request.force},
+                       {"variables", request.variables},
                        {"release_commands", request.release_commands}});
 }
 
@@ -75,6 +76,7 @@ DeployRequest parse_deploy_request(const Json& json) {
   request.environment = json.string_or("environment", "");
   request.development = json.boolean_or("development", false);
   request.force = json.boolean_or("force", false);
+  if (const Json* variables = json.find("variables")) request.variables = *variables;
   request.release_commands = json.boolean_or("release_commands", true);
   return request;
 }

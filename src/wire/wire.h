@@ -49,6 +49,7 @@ struct DeployRequest {
   std::string environment;  ///< "staging", as HOLDALL_ENV says it; empty: the unnamed one
   bool development = false;
   bool force = false;
+  Json variables;                ///< how values follow from variables (docs/formats/api.md); null: not told
   bool release_commands = true;  ///< false: another server of the same release has run them
 
   bool operator==(const DeployRequest&) const = default;
