@@ -5,9 +5,9 @@
 
 #include "base/error.h"
 #include "base/id.h"
-#include "cli/app_name.h"
 #include "cli/options.h"
 #include "cli/rollout.h"
+#include "cli/target.h"
 #include "cli/terminal.h"
 #include "wire/wire.h"
 
@@ -74,24 +74,24 @@ int env(Invocation& call) {
   if (verb && *verb != "set" && *verb != "unset" && *verb != "list")
     throw Error(Error::invalid,
                 fmt::format("holdall env: unknown word '{}'; there are: list, set, unset", *verb));
-  const std::string app = app_name(call.globals);
-  const std::string target = fmt::format("/v1/apps/{}/env", wire::percent_encode(app));
+  const bool changes = verb && *verb != "list";
+  const Json body = changes ? change(*verb == "set", words) : Json();
+  const Target target = target_of(call.globals);
+  const std::string path = fmt::format("/v1/apps/{}/env", wire::percent_encode(target.app));
   const Terminal out(1, call.globals.ansi), errors(2, call.globals.ansi);
-  if (!verb || *verb == "list") {
-    Server server = server_of(call.globals);
-    const Json answer = server.get(target);
-    if (how.json) {
-      std::fputs(answer.pretty().c_str(), stdout);
-    } else {
-      print(answer, out);
-    }
+  if (changes) confirm_change(call.globals, target, *verb + "s variables");
+  std::deque<Server> servers = servers_at(target.hosts);
+  if (!changes) {
+    const auto ask = [&](Server& server) { return server.get(path); };
+    if (!how.json) return on_each(servers, out, [&](Server& server) { print(ask(server), out); });
+    std::fputs(ask_each(servers, ask).pretty().c_str(), stdout);
     return 0;
   }
-  const Json body = change(*verb == "set", words);
-  Server server = server_of(call.globals);
-  return roll_out(call, server, app, how, [&] {
-    Json answer = server.post(target, body, random_id());
-    for (const Json& name : answer.at("unused").items()) {
+  return roll_out(call, target.app, servers, how, [&](Server& server) {
+    Json answer = server.post(path, body, random_id());
+    // Every server has the same file: the first one's word is enough.
+    const bool first = &server == &servers.front();
+    for (const Json& name : first ? answer.at("unused").items() : std::vector<Json>()) {
       errors.line(
           fmt::format("{} is kept, and no value of environment refers to it: write ${{{}}} in the file",
                       name.string(), name.string()));

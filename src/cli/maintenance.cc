@@ -3,9 +3,9 @@
 #include "app/app.h"
 #include "base/error.h"
 #include "base/time.h"
-#include "cli/app_name.h"
 #include "cli/options.h"
 #include "cli/server.h"
+#include "cli/target.h"
 #include "cli/terminal.h"
 #include "wire/wire.h"
 
@@ -36,18 +36,21 @@ int maintenance(Invocation& call) {
   }
   Json body = Json::object({{"on", *word == "on"}});
   if (*word == "on") body["hold_ms"] = hold_ms(hold);
-  const std::string app = app_name(call.globals);
-  Server server = server_of(call.globals);
-  server.post(fmt::format("/v1/apps/{}/maintenance", wire::percent_encode(app)), body);
-  Terminal out(1, call.globals.ansi);
-  if (*word == "off") {
-    out.line(fmt::format("{} is served again", app));
-  } else {
-    out.line(fmt::format("{} is in maintenance: {}; back with holdall maintenance off", app,
-                         hold ? "requests wait up to " + *hold + ", and then get a 503 page"
-                              : std::string("requests get a 503 page")));
-  }
-  return 0;
+  const Target target = target_of(call.globals);
+  confirm_change(call.globals, target,
+                 *word == "on" ? "answers its requests with a page" : "serves it again");
+  std::deque<Server> servers = servers_at(target.hosts);
+  const std::string path = fmt::format("/v1/apps/{}/maintenance", wire::percent_encode(target.app));
+  const std::string said =
+      *word == "off" ? target.app + " is served again"
+                     : fmt::format("{} is in maintenance: {}; back with holdall maintenance off", target.app,
+                                   hold ? "requests wait up to " + *hold + ", and then get a 503 page"
+                                        : std::string("requests get a 503 page"));
+  const Terminal out(1, call.globals.ansi);
+  return on_each(servers, out, [&](Server& server) {
+    server.post(path, body);
+    out.line(said);
+  });
 }
 
 }  // namespace holdall::cli

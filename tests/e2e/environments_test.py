@@ -174,7 +174,8 @@ def test_protected_asks_on_a_terminal_and_wants_yes_without_one(server):
     assert 'live' in on_terminal(project, 'deploy', 'shop')
     project.write(turn=2)
     project.cli('deploy', '--yes')
-    assert project.cli('rollback', code=2).returncode == 2
+    for change in (['rollback'], ['env', 'set', 'MOOD=blue'], ['maintenance', 'on']):
+        assert 'production is protected' in project.cli(*change, code=2).stderr
     project.cli('rollback', '-y')
     assert served(server, 'shop.example') == 'v3'
 
@@ -212,6 +213,18 @@ def test_hosts_are_released_in_turn_and_read_together(pair):
     pair.cli('scale', 'web=2')
     for server in pair.servers:
         assert sorted(server.census().slots()) == ['shop/web.1@v4', 'shop/web.2@v4']
+
+
+def test_what_is_set_of_an_environment_is_set_on_each_of_its_hosts(pair):
+    pair.cli('deploy')
+    pair.cli('env', 'set', 'MOOD=blue')
+    assert [variables(server, 'shop', 'MOOD') for server in pair.servers] == [{'blue'}, {'blue'}]
+    listed = pair.json('env')['hosts']
+    assert [host['set'][0]['value'] for host in listed] == ['blue', 'blue']
+    pair.cli('maintenance', 'on')
+    assert [served(server, 'shop.example') for server in pair.servers] == [503, 503]
+    pair.cli('maintenance', 'off')
+    assert [served(server, 'shop.example') for server in pair.servers] == ['v2', 'v2']
 
 
 def test_a_failure_on_the_second_host_takes_back_the_first(pair):
