@@ -11,7 +11,7 @@ CHECKED ?= dev
 CONFIGURE = cmake --preset $(1) $(CMAKE_FLAGS) >build/$(1).log 2>&1 || { cat build/$(1).log; false; }
 BUILD = @mkdir -p build && { test -f build/$(1)/build.ninja || $(call CONFIGURE,$(1)); } && cmake --build --preset $(1) $(if $(TARGETS),--target $(TARGETS))
 
-.PHONY: all run test parse-test check tidy fmt bench torture fuzz deb packages dev release asan tsan fuzzers clean
+.PHONY: all run test parse-test vm-test check tidy fmt bench torture fuzz deb packages dev release asan tsan fuzzers clean
 
 all: dev
 
@@ -24,6 +24,10 @@ test: packages ## everything that must hold before a change goes in
 parse-test: ## the Parse-shaped API and the example against a real Parse Server, which npm installs the first time
 	@tools/install_packages.sh --parse
 	$(PYTEST) tests/parse
+
+vm-test: packages release ## the package under a real systemd and control groups of version 2 alone, in an emulated machine
+	@tools/install_packages.sh --vm
+	@tests/vm/run build/release/holdall build/release/tests/test_app
 
 check: packages $(CHECKED) ## layout, rooms, headers that compile alone, tidiness
 	tools/format.sh --check

@@ -1,14 +1,17 @@
 #!/bin/sh
 # Installs the packages of tools/packages.txt that are missing, and nothing when there are none. Says how many and how long.
-# usage: install_packages.sh [--run | --parse]      --run: only what `make run` needs; --parse: what `make parse-test` needs too
+# usage: install_packages.sh [--run | --parse | --vm]
+#   --run: only what `make run` needs; --parse, --vm: what `make parse-test` or `make vm-test` needs too
 set -eu
 
 case ${1:-} in
-  --run) end='^# test' ;;
-  --parse) end='^$' ;; # there is no empty line
-  *) end='^# parse' ;;
+  --run) parts='build run' ;;
+  --parse) parts='build run test parse' ;;
+  --vm) parts='build run test vm' ;;
+  *) parts='build run test' ;;
 esac
-wanted=$(sed -e "/$end/,\$d" -e '/^#/d' "$(dirname "$0")/packages.txt")
+# A part begins with its name: "# test", "# vm: ...".
+wanted=$(awk -v parts=" $parts " '/^#/ { part = $2; sub(":", "", part); next } index(parts, " " part " ")' "$(dirname "$0")/packages.txt")
 
 # A package that another one provides is there: nodejs of some archives brings npm.
 there=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}, ${Provides}\n' | sed -n -e 's/ ([^)]*)//g' -e 's/^.i //p' | tr -d ' ' | tr ',' '\n')
