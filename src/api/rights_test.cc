@@ -21,7 +21,7 @@ struct Callers : World {
     }
   }
 
-  void add(const std::string& who, Right role, std::vector<std::string> apps) {
+  void add(const std::string& who, Right role, const std::vector<std::string>& apps) {
     Json listed = Json::array();
     for (const std::string& app : apps) listed.add(app);
     net::ClientResponse response = call(

@@ -15,7 +15,7 @@ struct Project {
   std::map<std::string, std::string> files;
   LoadOptions options;
 
-  explicit Project(std::string compose, std::vector<std::string> sealed = {}) {
+  explicit Project(std::string compose, const std::vector<std::string>& sealed = {}) {
     options.working_dir = "/srv/shop";
     options.release = true;
     files["compose.yaml"] = "name: shop\n" + std::move(compose);

@@ -120,7 +120,7 @@ class Server::EventReader {
   std::exception_ptr thrown_;
 };
 
-Server::Server(net::Address address)
+Server::Server(const net::Address& address)
     : Server(app::Host{.user = "", .name = "", .port = 0, .path = address.path, .tls = false}) {}
 Server::Server(const app::Host& host) : name_(app::text(host)), host_(host) {}
 Server::~Server() = default;

@@ -24,7 +24,7 @@ namespace holdall::cli {
 /// twice carries an idempotency key. An answer that is an error is thrown as that Error. Thread-safe.
 class Server {
  public:
-  explicit Server(net::Address address);
+  explicit Server(const net::Address& address);
   explicit Server(const app::Host& host);  ///< a unix socket, through ssh, or https with a token
   ~Server();
 

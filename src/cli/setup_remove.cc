@@ -111,7 +111,7 @@ Step gone(const fs::path& path) {
   return {path.string(), missing, [path] { fs::remove_all(path); }};
 }
 
-Step no_account(const std::string& what, bool there, std::vector<std::string> argv) {
+Step no_account(const std::string& what, bool there, const std::vector<std::string>& argv) {
   auto missing = [there]() -> std::optional<std::string> {
     if (!there) return std::nullopt;
     return "removed";

@@ -187,7 +187,7 @@ TEST_CASE("exec runs where the instance runs") {
   world.workload.working_dir = "sub";
   InstanceId id = world.start({"sh", "-c", "echo ready; exec sleep 3600"});
   REQUIRE(world.await_line(id, "ready"));
-  auto exec = [&](std::vector<std::string> argv) {
+  auto exec = [&](const std::vector<std::string>& argv) {
     return world.engine->exec(id, argv, Deadline::after(std::chrono::seconds(10)));
   };
   CHECK(exec({"sh", "-c", "echo $GREETING; cat greeting"}).out == "hello\nhello from the artefact\n");

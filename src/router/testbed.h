@@ -20,6 +20,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "net/socket.h"
 #include "router/fleet.h"
 #include "router/worker.h"
@@ -75,7 +76,7 @@ class Wire {
   void reset() {
     sockaddr nothing{};
     nothing.sa_family = AF_UNSPEC;
-    (void)::connect(fd_.get(), &nothing, sizeof nothing);
+    checked(::connect(fd_.get(), &nothing, sizeof nothing), "reset a connection");
   }
   int fd() const { return fd_.get(); }
   bool was_reset() const { return reset_; }

@@ -73,7 +73,7 @@ void Probes::start_job(const InstanceId& id, const Gate& gate) {
     one_more = shared->threads < kMostThreads;
     if (one_more) ++shared->threads;
   }
-  if (one_more) threads_.start("health commands", [this](std::stop_token) { run_jobs(); });
+  if (one_more) threads_.start("health commands", [this](const std::stop_token&) { run_jobs(); });
 }
 
 /// Until there is no job left: while nobody asks for a health command there is no thread either.

@@ -14,7 +14,7 @@ namespace {
 
 /// A group that is ready, and whose first instance then fails its probes.
 struct Sick : World {
-  explicit Sick(Group group = with_drain()) {
+  explicit Sick(const Group& group = with_drain()) {
     control->want(group);
     turn();
     control->watch_closely(group.id, false);

@@ -48,7 +48,7 @@ class Running final : public Supervisor {
       checked(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event), "wait for instances");
     }
     publish();
-    thread_.start("supervisor", [this](std::stop_token stop) { run(std::move(stop)); });
+    thread_.start("supervisor", [this](const std::stop_token& stop) { run(stop); });
   }
 
   ~Running() override { thread_.stop(); }
@@ -112,7 +112,7 @@ class Running final : public Supervisor {
     done.get();
   }
 
-  void run(std::stop_token stop) {
+  void run(const std::stop_token& stop) {
     std::stop_callback wake(stop, [&] { poke(called_); });
     Instant due = clock_.now();
     while (!stop.stop_requested()) {
