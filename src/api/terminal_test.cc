@@ -20,7 +20,7 @@ using wire::Frame;
 /// A program that does what the test does with its descriptors.
 class FakeProcess final : public engine::Process {
  public:
-  explicit FakeProcess(std::vector<int>& heard) : heard_(heard), ended_(make_event()) {}
+  FakeProcess(std::vector<int>& heard, const Fd& ended) : heard_(heard), ended_(ended) {}
   ~FakeProcess() override { heard_.push_back(-1); }
 
   const Fd& ended() const override { return ended_; }
@@ -30,7 +30,7 @@ class FakeProcess final : public engine::Process {
 
  private:
   std::vector<int>& heard_;
-  Fd ended_;
+  const Fd& ended_;  ///< the test's: it ends the program while another thread lets go of this
 };
 
 /// `carry` on a thread, with its client and its program in the test's hands.
@@ -47,8 +47,7 @@ class Carried {
       in = stdio.in.duplicate();
       out = stdio.out.duplicate();
       err = stdio.err.duplicate();
-      auto made = std::make_unique<FakeProcess>(heard);
-      process = made.get();
+      auto made = std::make_unique<FakeProcess>(heard, ended);
       started.set_value();
       return made;
     };
@@ -90,8 +89,8 @@ class Carried {
   }
 
   Fd client, in, out, err;
-  FakeProcess* process = nullptr;
-  std::vector<int> heard;  ///< by the program; -1: nobody attends it any more
+  Fd ended = make_event();  ///< poked: nothing is left of the program
+  std::vector<int> heard;   ///< by the program; -1: nobody attends it any more
   wire::FrameReader reader;
   int alive = 0;
   std::promise<std::optional<int>> code;
@@ -116,7 +115,7 @@ TEST_CASE("what the client says reaches the program, and what it says the client
   carried.out.reset();
   carried.err.reset();
   CHECK(carried.hear() == Frame{Frame::output, "last"});
-  carried.process->end();
+  poke(carried.ended);
   CHECK(carried.hear() == Frame{Frame::exit, "42"});
   CHECK(carried.code.get_future().get() == 42);
   CHECK(carried.heard == std::vector<int>{2, -1});
@@ -137,7 +136,7 @@ TEST_CASE("a terminal has the client's size, and gets its end of input as a key"
   CHECK(size() == std::pair<unsigned short, unsigned short>(50, 20));
   carried.say(Frame::input_end);
   CHECK(Carried::taken(carried.in, 1).empty());
-  carried.process->end();
+  poke(carried.ended);
   CHECK(carried.code.get_future().get() == 42);
 }
 
