@@ -147,7 +147,7 @@ def test_run_starts_what_its_service_depends_on_and_leaves_it_running(project):
 
 def test_run_without_dependencies_leaves_nothing(project):
     assert project.run('run', '--no-deps', 'web', 'echo', 'alone').stdout == 'alone\n'
-    assert not project.alive()
+    until('everything to be gone', lambda: not project.alive())
     assert 'no such service: nothing; there is: web, base' in project.run('run', 'nothing', 'true', code=125).stderr
     assert 'nothing runs here' in project.run('exec', 'web', 'true', code=125).stderr
 
