@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import mozlog
-from harness import BINARY, PATIENCE, ROOT
+from harness import PATIENCE, ROOT
 from running import BUILD, Running, environment, get
 
 # Whose archives are installed: those of a sanitized build need its flags to be linked.
@@ -61,12 +61,3 @@ def test_the_example_builds_against_the_installed_kit_and_serves(tmp_path):
         lines = [mozlog.check(line) for line in one.log_file.read_bytes().splitlines()]
     added = next(line for line in lines if line['Type'] == 'note.added')
     assert added['Fields'] == {'id': 1, 'rid': 'r1'} and added['Logger'] == 'notes.web'
-
-
-def test_holdall_itself_links_no_other_library_than_libcs_and_openssls():
-    """OpenSSL is for the API's TLS listener and for https:// servers; shims are programs of their own, without it."""
-    said = subprocess.run(['readelf', '-d', BINARY], capture_output=True, text=True).stdout
-    linked = set(re.findall(r'NEEDED.*\[([^]]+)\]', said))
-    assert {'libc.so.6', 'libssl.so.3', 'libcrypto.so.3'} <= linked
-    own = {'libc.so.6', 'libm.so.6', 'libstdc++.so.6', 'libgcc_s.so.1', 'libssl.so.3', 'libcrypto.so.3', 'ld-linux-x86-64.so.2'}
-    assert linked - own - {name for name in linked if 'san' in name} == set()
