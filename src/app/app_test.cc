@@ -4,7 +4,7 @@
 #include <map>
 
 #include "app/app.h"
-#include "app/load.h"
+#include "app/project_test.h"
 
 using namespace holdall;
 using namespace holdall::app;
@@ -13,35 +13,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A project directory in memory.
-struct Project {
-  std::map<std::string, std::string> files;
-  LoadOptions options = [] {
-    LoadOptions made;
-    made.working_dir = "/srv/shop";
-    return made;
-  }();
-
-  Project(std::string compose) { files["compose.yaml"] = std::move(compose); }
-
-  Loaded load() const {
-    return load_from(options, [this](const fs::path& path) -> std::optional<std::string> {
-      auto found = files.find(path.lexically_relative("/srv/shop").string());
-      return found == files.end() ? std::nullopt : std::optional(found->second);
-    });
-  }
-
-  /// The text of its refusal; empty if it is accepted.
-  std::string refusal() const {
-    try {
-      load();
-      return "";
-    } catch (const Error& error) {
-      CHECK(error.kind() == Error::invalid);
-      return error.what();
-    }
-  }
-};
+using Project = ProjectInMemory;
 
 bool holds(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 

@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "app/load.h"
+#include "app/project_test.h"
 
 using namespace holdall;
 using namespace holdall::app;
@@ -30,37 +30,16 @@ x-holdall:
       domain: staging.shop.example
 )";
 
-/// A project directory in memory.
-struct Project {
-  std::map<std::string, std::string> files;
-  LoadOptions options;
-
-  explicit Project(std::string compose, std::optional<std::string> environment = {}) {
-    files["compose.yaml"] = std::move(compose);
-    options.working_dir = "/srv/shop";
+/// A project that is released.
+struct Project : ProjectInMemory {
+  explicit Project(std::string compose, std::optional<std::string> environment = {})
+      : ProjectInMemory(std::move(compose)) {
     options.release = true;
     options.environment_name = std::move(environment);
   }
 
-  Loaded load() const {
-    return load_from(options, [this](const fs::path& path) -> std::optional<std::string> {
-      auto found = files.find(path.lexically_relative("/srv/shop").string());
-      return found == files.end() ? std::nullopt : std::optional(found->second);
-    });
-  }
-
   std::string variable(const std::string& name) const {
     return load().app.services.at("web").environment.at(name);
-  }
-
-  std::string refusal() const {
-    try {
-      load();
-      return "";
-    } catch (const Error& error) {
-      CHECK(error.kind() == Error::invalid);
-      return error.what();
-    }
   }
 };
 

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "app/load.h"
+#include "app/project_test.h"
 #include "base/keys.h"
 #include "base/seal.h"
 
@@ -11,14 +11,10 @@ namespace fs = std::filesystem;
 namespace {
 
 /// A project in memory, released or developed, with `sealed` in its sealed file.
-struct Project {
-  std::map<std::string, std::string> files;
-  LoadOptions options;
-
-  explicit Project(std::string compose, const std::vector<std::string>& sealed = {}) {
-    options.working_dir = "/srv/shop";
+struct Project : ProjectInMemory {
+  explicit Project(const std::string& compose, const std::vector<std::string>& sealed = {})
+      : ProjectInMemory("name: shop\n" + compose) {
     options.release = true;
-    files["compose.yaml"] = "name: shop\n" + std::move(compose);
     if (sealed.empty()) return;
     SealedFile file("secrets.sealed");
     file.set_recipient({"server", PrivateKey::generate().public_key()});
@@ -29,22 +25,6 @@ struct Project {
     options.release = false;
     options.environment = std::move(shell);
     return *this;
-  }
-
-  Loaded load() const {
-    return load_from(options, [this](const fs::path& path) -> std::optional<std::string> {
-      auto found = files.find(path.lexically_relative("/srv/shop").string());
-      return found == files.end() ? std::nullopt : std::optional(found->second);
-    });
-  }
-  std::string refusal() const {
-    try {
-      load();
-      return "";
-    } catch (const Error& error) {
-      CHECK(error.kind() == Error::invalid);
-      return error.what();
-    }
   }
 };
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 from harness import BINARY, until
-from release_under_load_test import Load, compare
+from release_under_load_test import compare, load  # noqa: F401  a fixture
 from shop import Shop
 from unit import Unit
 
@@ -25,17 +25,6 @@ def unit():
 @pytest.fixture
 def shop(unit):
     return Shop(unit)
-
-
-@pytest.fixture
-def load(shop, tmp_path):
-    shop.deploy(replicas=3)
-    load = Load(shop, tmp_path)
-    until('requests to be answered', lambda: load.list.exists() and load.list.stat().st_size > 0)
-    yield load
-    if load.process.poll() is None:
-        load.process.kill()
-        load.process.communicate()
 
 
 def pids(shop):
