@@ -12,12 +12,13 @@
 namespace holdall::net {
 
 /// A server that runs in a thread of its own for as long as this lives, on a unix socket in a directory of
-/// its own.
+/// its own. `listener` comes without a socket.
 class ServerThread {
  public:
-  explicit ServerThread(std::vector<Route> routes, ServerOptions options = {})
+  explicit ServerThread(std::vector<Route> routes, ServerOptions options = {}, Listener listener = {})
       : server_(std::move(routes), std::move(options)) {
-    server_.add_listener({listen(address())});
+    listener.socket = listen(address());
+    server_.add_listener(std::move(listener));
     thread_ = std::thread([this] { server_.run(); });
   }
   ~ServerThread() {

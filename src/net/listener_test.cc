@@ -1,39 +1,7 @@
-#include <stdlib.h>
-
-#include <filesystem>
-#include <thread>
-#include <vector>
-
 #include "net/server_scene_test.h"
 
 namespace holdall::net {
 namespace {
-
-/// A server with one listener, as it is told.
-class Door {
- public:
-  Door(std::vector<Route> routes, Listener listener, ServerOptions options = {})
-      : server_(std::move(routes), std::move(options)) {
-    listener.socket = listen(address());
-    server_.add_listener(std::move(listener));
-    thread_ = std::thread([this] { server_.run(); });
-  }
-  ~Door() {
-    server_.stop();
-    thread_.join();
-    std::filesystem::remove_all(directory_);
-  }
-  Address address() const { return {.path = directory_ + "/s"}; }
-
- private:
-  static std::string make_directory() {
-    std::string path = "/tmp/holdall-net-XXXXXX";
-    return mkdtemp(path.data());
-  }
-  std::string directory_ = make_directory();
-  Server server_;
-  std::thread thread_;
-};
 
 Route who_asks() {
   return {"GET", "/who", [](Request& request) { return plain(request.listener + " " + request.introduced); }};
@@ -46,21 +14,21 @@ constexpr std::string_view kAsk = "GET /who HTTP/1.1\r\nHost: x\r\n\r\n";
 }  // namespace
 
 TEST_CASE("a connection is introduced once, and each of its requests is told as whom") {
-  Door door({who_asks()}, people());
+  ServerThread door({who_asks()}, {}, people());
   Raw client(door.address());
   client.say("as alice\n" + std::string(kAsk) + std::string(kAsk));
   CHECK(client.hear("people alice", 2).find("people alice") != std::string::npos);
 }
 
 TEST_CASE("an introduction may come byte by byte") {
-  Door door({who_asks()}, people());
+  ServerThread door({who_asks()}, {}, people());
   Raw client(door.address());
   for (char c : "as bob\n" + std::string(kAsk)) client.say({&c, 1});
   CHECK(client.hear("people bob").ends_with("people bob"));
 }
 
 TEST_CASE("who does not begin with an introduction is hung up on without an answer") {
-  Door door({who_asks()}, people());
+  ServerThread door({who_asks()}, {}, people());
   for (const std::string& first : {std::string(kAsk), std::string(200, 'x'), std::string("alice\n")}) {
     Raw client(door.address());
     client.say(first);
@@ -70,7 +38,7 @@ TEST_CASE("who does not begin with an introduction is hung up on without an answ
 }
 
 TEST_CASE("a second introduction is no HTTP, and changes nobody") {
-  Door door({who_asks()}, people());
+  ServerThread door({who_asks()}, {}, people());
   Raw client(door.address());
   client.say("as alice\nas root\n" + std::string(kAsk));
   std::string answer = client.hear_all();
@@ -79,7 +47,7 @@ TEST_CASE("a second introduction is no HTTP, and changes nobody") {
 }
 
 TEST_CASE("on a listener that asks for no introduction nobody is introduced") {
-  Door door({who_asks()}, {.socket = {}, .name = "local"});
+  ServerThread door({who_asks()}, {}, {.socket = {}, .name = "local"});
   CHECK(fetch(door.address(), {.target = "/who"}, soon()).body == "local ");
 }
 
@@ -88,7 +56,7 @@ TEST_CASE("a body that is not admitted is not asked for, and the handler gets no
                 return plain("had " + std::to_string(request.body.size() + !!request.body_file));
               }};
   route.admits = [](const Request& request) { return request.header("x-right") == "yes"; };
-  Door door({route}, {});
+  ServerThread door({route});
   Raw client(door.address());
   client.say("POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
   std::string answer = client.hear_all();
@@ -101,7 +69,7 @@ TEST_CASE("a body that is not admitted is not asked for, and the handler gets no
 }
 
 TEST_CASE("beyond the most connections others wait until one has gone") {
-  Door door({hello()}, {}, {.connections = 1});
+  ServerThread door({hello()}, {.connections = 1});
   auto first = std::make_unique<Raw>(door.address());
   first->say("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
   first->hear("hello");
