@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
       {"run", kDevelop, "run a program in a fresh copy of a service's instances", cli::run},
       {"top", kDevelop, "list the processes of each instance", cli::top},
       {"stats", kDevelop, "show what each instance uses", cli::stats},
+      {"events", kDevelop, "tell what befalls instances and releases", cli::events},
       {"open", kDevelop, "open the app in a browser", cli::open_app},
       {"config", kDevelop, "check the Compose file and print the model", cli::config},
 

@@ -60,6 +60,7 @@ constexpr Row kRoutes[] = {
     {"GET", "/v1/apps/*/logs", Right::read, &Handlers::logs},
     {"GET", "/v1/apps/*/processes", Right::read, &Handlers::processes},
     {"GET", "/v1/apps/*/stats", Right::read, &Handlers::stats},
+    {"GET", "/v1/apps/*/events", Right::read, &Handlers::app_events},
     {"POST", "/v1/apps/*/exec", Right::run, &Handlers::exec},
     {"POST", "/v1/apps/*/run", Right::run, &Handlers::run},
     {"GET", "/v1/sources/*", Right::read, &Handlers::find_source, Scope::any},

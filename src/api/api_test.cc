@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <set>
+
 #include "api/world_test.h"
 #include "base/digest.h"
 #include "base/error.h"
@@ -57,6 +59,53 @@ TEST_CASE("events go on after the last one that a client has seen") {
   auto rest = world.events("/v1/apps/hello/releases/1/events", all[1].id);
   REQUIRE(rest.size() == all.size() - 2);
   CHECK(rest.front().id == all[2].id);
+}
+
+TEST_CASE(
+    "events of an app are those of its instances and of all its releases, from an instant or an id on") {
+  World world;
+  world.run("grey");
+  world.database->write([&](store::Transaction& t) {
+    t.execute(
+        "insert into instance_events (app_id, at, group_id, service, slot, instance, action, reason) "
+        "values ('hello', ?, 'hello/web@v1', 'web', 1, 'abc', 'exit', 'exited with code 3')",
+        {nanoseconds(world.clock.wall())});
+  });
+  world.clock.advance(std::chrono::seconds(5));
+  const std::int64_t later = nanoseconds(world.clock.wall());
+  world.run("green");
+  const std::string target = "/v1/apps/hello/events?follow=0";
+  auto all = world.events(target + "&since_ns=0");
+  std::set<std::string> told;
+  for (const auto& event : all) {
+    const Json data = Json::parse(event.data);
+    told.insert(data.at("type").string() + " " + data.at("action").string() + " " +
+                data.string_or("release", data.string_or("reason", "")));
+  }
+  CHECK(told.contains("release live v1"));
+  CHECK(told.contains("release done v2"));
+  CHECK(told.contains("instance exit exited with code 3"));
+  for (const auto& event : world.events(target + "&since_ns=" + std::to_string(later)))
+    CHECK(Json::parse(event.data).string_or("release", "") == "v2");
+  auto rest = world.events(target, all[2].id);
+  REQUIRE(rest.size() == all.size() - 3);
+  CHECK(rest.front().id == all[3].id);
+}
+
+TEST_CASE("where there are no events yet, a stream tells where it begins") {
+  World world;
+  world.run("grey");
+  world.clock.advance(std::chrono::seconds(5));
+  auto begun = world.events("/v1/apps/hello/events?follow=0");
+  REQUIRE(begun.size() == 1);
+  CHECK(begun[0].name == "begin");
+  world.run("green");
+  auto rest = world.events("/v1/apps/hello/events?follow=0", begun[0].id);
+  REQUIRE(rest.size() > 1);
+  CHECK(Json::parse(rest.front().data).at("release").string() == "v2");
+  CHECK(world.call("GET", "/v1/apps/none/events").status == 404);
+  CHECK(world.call("GET", "/v1/apps/hello/events", {}, {{"Last-Event-ID", "1.2"}}).status == 400);
+  CHECK(world.call("GET", "/v1/apps/hello/events?since_ns=now").status == 400);
 }
 
 TEST_CASE("the same idempotency key gives the same release") {

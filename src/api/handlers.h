@@ -58,6 +58,9 @@ class Handlers {
   net::Response processes(net::Request& request);
   net::Response stats(net::Request& request);
 
+  // events.cc
+  net::Response app_events(net::Request& request);
+
   // programs.cc
   net::Response exec(net::Request& request);
   net::Response run(net::Request& request);

@@ -79,6 +79,7 @@ int exec(Invocation& call);
 int run(Invocation& call);
 int top(Invocation& call);
 int stats(Invocation& call);
+int events(Invocation& call);
 int open_app(Invocation& call);
 int completion(Invocation& call);
 int complete(Invocation& call);

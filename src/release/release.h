@@ -77,6 +77,11 @@ struct Event {
   Json data;         ///< by kind: docs/formats/release-events.md
 };
 
+/// Of all releases of the app, what comes after event `after` of release `number`, each with the number of
+/// its release; in their order. Throws `missing` for an unknown app.
+std::vector<std::pair<int, Event>> app_events(store::Transaction& transaction, const std::string& app,
+                                              int number, std::int64_t after);
+
 struct Release {
   std::string app;
   int number = 0;  ///< v3

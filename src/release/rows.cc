@@ -279,6 +279,20 @@ std::vector<Event> events_after(store::Transaction& t, const std::string& app, i
   return events;
 }
 
+std::vector<std::pair<int, Event>> app_events(store::Transaction& t, const std::string& app, int number,
+                                              std::int64_t after) {
+  if (!find_app(t, app)) throw Error(Error::missing, fmt::format("no app '{}'", app));
+  std::vector<std::pair<int, Event>> events;
+  t.query(
+      "select number, sequence, at, kind, data from release_events where app_id = ? and "
+      "(number, sequence) > (?, ?) order by number, sequence",
+      {app, std::int64_t{number}, after}, [&](const store::Row& row) {
+        events.emplace_back(static_cast<int>(row.integer(0)), Event{row.integer(1), wall_time(row.integer(2)),
+                                                                    row.text(3), Json::parse(row.text(4))});
+      });
+  return events;
+}
+
 std::map<std::string, std::uint16_t> service_ports(store::Transaction& t, const std::string& app) {
   std::map<std::string, std::uint16_t> ports;
   t.query("select service, port from service_ports where app_id = ?", {app},

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "supervise/events.h"
 #include "supervise/restart.h"
 #include "supervise/status.h"
 
@@ -70,7 +71,10 @@ void Reconciler::want(const Group& group) {
   GroupRow row{.group = group, .tries = {}};
   given_.clear();
   for (int slot = 1; slot <= group.replicas; ++slot) row.tries.push_back(first_try(group, slot, now));
-  commit("supervise.want.commit", [&](store::Transaction& t) { insert_group(t, row, clock_); });
+  commit("supervise.want.commit", [&](store::Transaction& t) {
+    insert_group(t, row, clock_);
+    for (const Try& each : row.tries) record_events(t, group, {}, {{each.place, each}}, clock_);
+  });
   Supervised& in = groups_[group.id];
   ++groups_changed_;
   in.group = group;
@@ -112,7 +116,12 @@ void Reconciler::resize(const GroupId& group, int replicas) {
   for (int slot = in.group.replicas + 1; slot <= replicas; ++slot) {
     fresh.push_back(first_try(resized, slot, now));
   }
-  commit("supervise.resize.commit", [&](store::Transaction& t) { resize_group(t, resized, fresh); });
+  commit("supervise.resize.commit", [&](store::Transaction& t) {
+    resize_group(t, resized, fresh);
+    for (const Try& each : fresh) record_events(t, resized, {}, {{each.place, each}}, clock_);
+    for (int slot = replicas + 1; slot <= in.group.replicas; ++slot)
+      record_events(t, resized, tries_of(in, slot), {}, clock_);
+  });
   in.group = std::move(resized);
   in.apply_at = now;
   for (auto each = in.tries.lower_bound({replicas + 1}); each != in.tries.end();
@@ -130,8 +139,10 @@ void Reconciler::let_go(const InstanceId& instance) {
   for (auto& [id, in] : groups_) {
     for (auto each = in.tries.begin(); each != in.tries.end(); ++each) {
       if (each->first.place != Place::leaving || each->second.row.id != instance) continue;
-      commit("supervise.leave.commit",
-             [&](store::Transaction& t) { clear_place(t, in.group.id, each->first.slot, Place::leaving); });
+      commit("supervise.leave.commit", [&](store::Transaction& t) {
+        clear_place(t, in.group.id, each->first.slot, Place::leaving);
+        record_events(t, in.group, {{Place::leaving, each->second.row}}, {}, clock_);
+      });
       in.tries.erase(each);
       in.apply_at = clock_.now();
       return;
@@ -259,8 +270,11 @@ void Reconciler::forget_gone() {
       ++each;
       continue;
     }
-    commit("supervise.gone.commit",
-           [&](store::Transaction& transaction) { delete_group(transaction, each->first); });
+    commit("supervise.gone.commit", [&](store::Transaction& t) {
+      delete_group(t, each->first);
+      for (int slot = 1; slot <= in.group.replicas; ++slot)
+        record_events(t, in.group, tries_of(in, slot), {}, clock_);
+    });
     each = groups_.erase(each);
     ++groups_changed_;
   }

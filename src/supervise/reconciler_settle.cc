@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "supervise/events.h"
 #include "supervise/reasons.h"
 #include "supervise/reconciler.h"
 #include "supervise/restart.h"
@@ -244,6 +245,7 @@ void Reconciler::put(const char* point, std::vector<Change>& changes, Instant no
       for (Place place : {Place::current, Place::replacement, Place::leaving})
         clear_place(transaction, group.id, change.slot, place);
       for (const auto& [place, row] : change.tries) put_try(transaction, group, row);
+      record_events(transaction, group, tries_of(change.in, change.slot), change.tries, clock_);
     }
   });
   for (Change& change : changes) take_over(change, now);

@@ -163,6 +163,23 @@ class Supervisor {
   virtual bool gone(const std::vector<GroupId>& groups, Deadline deadline) const = 0;
 };
 
+/// What befell an instance.
+struct InstanceEvent {
+  std::int64_t sequence = 0;  ///< above that of every earlier one, of whatever app
+  WallTime at;
+  GroupId group;
+  std::string service;
+  int slot = 0;
+  InstanceId instance;
+  std::string action;  ///< "start", "ready", "unready", "exit" (or given up), "stop" (no longer wanted)
+  std::string reason;  ///< for people; empty where there is nothing to explain
+};
+
+/// Those of the app after `after`, the oldest first. Of all apps together the newest ten thousand are kept,
+/// those of apps that are gone too. An event is on the disk with the state that it tells of.
+std::vector<InstanceEvent> instance_events(store::Transaction& transaction, const std::string& app,
+                                           std::int64_t after);
+
 /// Reads the wanted groups and adopts their instances; what runs without a row is stopped. All three outlive
 /// it.
 std::unique_ptr<Supervisor> make_supervisor(engine::Engine& engine, store::Database& database,

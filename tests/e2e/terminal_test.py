@@ -348,5 +348,48 @@ def test_stats_say_what_each_instance_uses(desk):
     process.wait()
 
 
+def test_events_tell_what_befalls_instances_and_releases(desk):
+    follower = subprocess.Popen([desk.binary, 'events', '-H', desk.url(), '--since', '1h', '--json'], cwd=desk.desk,
+                                env=desk.environment, stdout=subprocess.PIPE, text=True)
+    heard = []
+    patience = threading.Timer(3 * PATIENCE, follower.kill)
+    patience.start()
+
+    def hear(**wanted):
+        while True:
+            line = follower.stdout.readline()
+            assert line, f'waited for {wanted}; heard {heard}'
+            heard.append(json.loads(line))
+            if wanted.items() <= heard[-1].items():
+                return heard[-1]
+    try:
+        hear(type='release', action='done')
+        assert ('web', 1, 'start') in [(e.get('service'), e.get('slot'), e['action']) for e in heard]
+        victim = desk.json('top', '-H', desk.url(), cwd=desk.desk)['instances'][0]
+        os.kill(next(p['pid'] for p in victim['processes'] if p['command'] == 'sleep 86400'), signal.SIGKILL)
+        assert 'killed by SIGKILL' in hear(type='instance', action='exit', id=victim['id'])['reason']
+        assert hear(type='instance', action='ready', slot=victim['slot'])['id'] != victim['id']
+        os.kill(desk.census().control[0].pid, signal.SIGKILL)  # a client that was cut off goes on where it was
+        desk.wait_ready()
+        desk.cli('deploy', '--force', cwd=desk.desk)
+        known = len(heard)
+        hear(type='release', action='done')
+        assert [e['action'] for e in heard[known:] if e['type'] == 'instance'].count('start') == 2
+        told = [(e['type'], e['time_ns'], e['action'], e.get('id'), e.get('release')) for e in heard]
+        assert len(set(told)) == len(told)
+    finally:
+        patience.cancel()
+        follower.kill()
+        follower.wait()
+        follower.stdout.close()
+    lines = on(desk, 'events', '--since', '1h', '--no-follow').stdout.splitlines()
+    assert any(' release live v' in line for line in lines)
+    ready = next(line for line in lines if ' instance ready ' in line).split(' ', 5)
+    assert len(ready[1]) == len('18:01:03.615550') and ready[5].startswith('(name=web.')
+    assert all('name=web' in line for line in on(desk, 'events', '--since', '1h', '--no-follow', 'web').stdout.splitlines())
+    assert on(desk, 'events', '--no-follow').stdout == ''
+    assert 'is no instant' in on(desk, 'events', '--since', 'yesterday', code=2).stderr
+
+
 def test_open_prints_the_address_where_there_is_no_display(desk):
     assert 'has no address' in on(desk, 'open', code=3).stderr
