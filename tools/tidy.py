@@ -2,7 +2,7 @@
 """clang-tidy with the checks of .clang-tidy over the sources that a build directory compiles.
 
 usage: tidy.py BUILD [--since REF]      --since: only files that differ from REF, and those that include a header that does
-A file whose text, headers and checks are those of its last clean run is not read again (BUILD/tidy/ remembers).
+A file whose text, headers, flags and checks are those of a clean run, in whichever checkout, is not read again.
 """
 import argparse
 import hashlib
@@ -29,16 +29,21 @@ def closure(path, seen):
     return seen
 
 
-def fingerprint(files):
+# What is clean, named by all it depends on; beside the compiler's cache.
+CLEAN = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'holdall-tidy'
+
+
+def fingerprint(files, flags):
     digest = hashlib.sha256((ROOT / '.clang-tidy').read_bytes())
+    digest.update(flags.replace(str(ROOT), '').encode())
     for path in sorted(files):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def tidy(build, source):
+def tidy(build, source, flags):
     """(source, clang-tidy's words or empty)"""
-    mark = build / 'tidy' / fingerprint(closure(source, set()))
+    mark = CLEAN / fingerprint(closure(source, set()), flags)
     if mark.exists():
         return source, ''
     run = subprocess.run(['clang-tidy-19', '--quiet', '-p', build, source], capture_output=True, text=True)
@@ -60,9 +65,10 @@ def main():
         names = subprocess.run(['git', 'diff', '--name-only', options.since], cwd=ROOT, capture_output=True, text=True, check=True)
         changed = {ROOT / name for name in names.stdout.splitlines()}
         sources = [s for s in sources if closure(s, set()) & changed]
-    (options.build / 'tidy').mkdir(exist_ok=True)
+    CLEAN.mkdir(parents=True, exist_ok=True)
+    flags = {Path(c['file']): c['command'] for c in commands}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        failures = [words for _, words in pool.map(lambda s: tidy(options.build, s), sources) if words]
+        failures = [words for _, words in pool.map(lambda s: tidy(options.build, s, flags[s]), sources) if words]
     print('\n'.join(failures), end='')
     print(f'{len(sources)} files, {len(failures)} with findings')
     return 1 if failures else 0

@@ -157,7 +157,9 @@ class Server:
         def answers():
             if self.serve.poll() is not None:
                 raise Failed(f'serve ended with {self.serve.returncode}: {self.log_path.read_text()[-2000:]}')
-            return self.api('GET', '/__lbheartbeat__', timeout=2)[0] == 200
+            # For an instant, the control of a serve that was killed answers still.
+            ours = all(control.parent == self.serve.pid for control in self.census().control)
+            return ours and self.api('GET', '/__lbheartbeat__', timeout=2)[0] == 200
         until('the API to answer', answers)
 
     def stop(self):
