@@ -320,7 +320,7 @@ Loaded load_from(const LoadOptions& options, const ReadFile& read) {
   }
   put_in_order(findings.problems, sources);
   put_in_order(findings.warnings, sources);
-  throw_if_any(findings.problems);
+  throw_if_any(findings.problems, Error::invalid, sources.project_dir);
   loaded.model = map_plain_strings(model, escape_dollars);
   loaded.warnings = std::move(findings.warnings);
   note_values(sources, options, loaded.variables);
@@ -332,7 +332,7 @@ Loaded load(const LoadOptions& options) { return load_from(options, read_from_di
 Environment identify(const LoadOptions& options) {
   Findings findings;
   Project project = open_project(options, read_from_disk, findings);
-  throw_if_any(findings.problems);
+  throw_if_any(findings.problems, Error::invalid, project.sources.project_dir);
   return project.environment;
 }
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstring>
+#include <utility>
 
 namespace holdall {
 namespace {
@@ -27,6 +28,15 @@ const KindRow& row(Error::Kind kind) {
     if (row.kind == kind) return row;
   }
   return kKinds.back();
+}
+
+std::string text_of_all(const std::vector<Problem>& problems) {
+  std::string all;
+  for (const Problem& problem : problems) {
+    if (!all.empty()) all += '\n';
+    all += text(problem);
+  }
+  return all;
 }
 
 }  // namespace
@@ -66,14 +76,13 @@ std::string text(const Problem& problem) {
   return out;
 }
 
-void throw_if_any(const std::vector<Problem>& problems, Error::Kind kind) {
-  if (problems.empty()) return;
-  std::string all;
-  for (const Problem& problem : problems) {
-    if (!all.empty()) all += '\n';
-    all += text(problem);
-  }
-  throw Error(kind, all);
+Problems::Problems(Kind kind, std::vector<Problem> problems, std::string directory)
+    : Error(kind, text_of_all(problems)),
+      problems_(std::make_shared<const std::vector<Problem>>(std::move(problems))),
+      directory_(std::move(directory)) {}
+
+void throw_if_any(const std::vector<Problem>& problems, Error::Kind kind, const std::string& directory) {
+  if (!problems.empty()) throw Problems(kind, problems, directory);
 }
 
 }  // namespace holdall

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -71,7 +72,23 @@ struct Problem {
 /// "compose.yaml:14:7: what" and, on a line of its own, the hint.
 std::string text(const Problem& problem);
 
-/// Throws an Error of `kind` that lists every problem, a line each; returns if there is none.
-void throw_if_any(const std::vector<Problem>& problems, Error::Kind kind = Error::invalid);
+/// All that is wrong with an input, for who can show more of it than a text.
+class Problems : public Error {
+ public:
+  Problems(Kind kind, std::vector<Problem> problems, std::string directory);
+
+  const std::vector<Problem>& all() const { return *problems_; }
+
+  /// What relative names of files are relative to; empty: not said.
+  const std::string& directory() const { return directory_; }
+
+ private:
+  std::shared_ptr<const std::vector<Problem>> problems_;  // copying an exception must not throw
+  std::string directory_;
+};
+
+/// Throws Problems of `kind`, whose text lists every problem, a line each; returns if there is none.
+void throw_if_any(const std::vector<Problem>& problems, Error::Kind kind = Error::invalid,
+                  const std::string& directory = "");
 
 }  // namespace holdall

@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/description.h"
 #include "cli/options.h"
+#include "cli/problems.h"
 #include "cli/terminal.h"
 #include "cli/words.h"
 
@@ -96,6 +97,10 @@ int command_line(std::span<const Command> table, int argc, char** argv) {
     // What was printed must have arrived: `holdall config > /full/disk` has not succeeded.
     if (std::fflush(stdout) != 0) throw_errno(Error::failed, "write the answer", errno);
     return code;
+  } catch (const Problems& problems) {
+    std::fflush(stdout);
+    print_errors(errors, problems.all(), problems.directory());
+    return exit_code(problems.kind());
   } catch (const Error& error) {
     std::fflush(stdout);
     errors.line(errors.paint(Colour::red, "error: ") + error.what());

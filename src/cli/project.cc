@@ -10,6 +10,7 @@
 #include "base/seal.h"
 #include "base/subprocess.h"
 #include "cli/app_name.h"
+#include "cli/problems.h"
 #include "cli/settings.h"
 
 namespace holdall::cli {
@@ -90,15 +91,13 @@ void refuse_ignored_env_files(const app::Loaded& project) {
                         fmt::format("seal what is in it: holdall secrets import {}{}{}; or commit it",
                                     shown.string(), on.empty() ? "" : " --on ", on)});
   }
-  throw_if_any(problems);
+  throw_if_any(problems, Error::invalid, project.project_dir);
 }
 
 app::Loaded load_warning(const app::LoadOptions& options, const Terminal& errors) {
   app::Loaded project = app::load(options);
   if (options.release && !options.any_engine) refuse_ignored_env_files(project);
-  for (const Problem& warning : project.warnings) {
-    errors.line(errors.paint(Colour::yellow, "warning: ") + text(warning));
-  }
+  print_warnings(errors, project.warnings, project.project_dir);
   return project;
 }
 
