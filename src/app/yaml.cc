@@ -2,6 +2,7 @@
 
 #include <yaml.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -9,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "app/scalar.h"
+#include "app/yaml_fault.h"
 
 namespace holdall::app {
 namespace {
@@ -69,7 +71,7 @@ std::string_view view(const yaml_char_t* text) {
 class Composer {
  public:
   Composer(std::string_view bytes, const std::string& file, Findings& findings)
-      : file_(file), findings_(findings) {
+      : bytes_(bytes), file_(file), findings_(findings) {
     yaml_parser_initialize(&parser_);
     yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(bytes.data()),
                                  bytes.size());
@@ -105,6 +107,13 @@ class Composer {
     return {file_, static_cast<int>(mark.line) + 1, static_cast<int>(mark.column) + 1};
   }
 
+  Where where_of_byte(std::size_t offset) const {
+    const std::string_view before = bytes_.substr(0, offset);
+    const std::size_t line = before.rfind('\n');
+    const std::size_t column = line == std::string_view::npos ? before.size() : before.size() - line - 1;
+    return {file_, static_cast<int>(std::ranges::count(before, '\n')) + 1, static_cast<int>(column) + 1};
+  }
+
   void fail(const Where& where, std::string what, std::string hint = "") {
     if (!failed_) findings_.misshape(where, std::move(what), std::move(hint));
     failed_ = true;
@@ -114,11 +123,14 @@ class Composer {
     if (failed_) return false;
     event_ = Event(parser_);
     if (event_.parsed()) return true;
-    std::string_view problem = parser_.problem ? parser_.problem : "the file cannot be read as YAML";
-    std::string what = fmt::format("not YAML: {}", problem);
-    if (parser_.context) what = fmt::format("not YAML: {} {}", parser_.context, problem);
-    bool tab = problem.find("cannot start any token") != std::string_view::npos;
-    fail(where(parser_.problem_mark), std::move(what), tab ? "indent with spaces: YAML takes no tabs" : "");
+    YamlFault fault{.problem = parser_.problem ? parser_.problem : "the file cannot be read",
+                    .at = where(parser_.problem_mark),
+                    .context = parser_.context ? parser_.context : "",
+                    .begun = {}};
+    if (parser_.context) fault.begun = where(parser_.context_mark);
+    if (parser_.error == YAML_READER_ERROR) fault.at = where_of_byte(parser_.problem_offset);
+    Problem problem = explain(fault, bytes_);
+    fail(problem.where, std::move(problem.what), std::move(problem.hint));
     return false;
   }
 
@@ -273,6 +285,7 @@ class Composer {
   }
 
   yaml_parser_t parser_;
+  std::string_view bytes_;
   const std::string& file_;
   Findings& findings_;
   Event event_;

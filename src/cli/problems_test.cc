@@ -79,7 +79,7 @@ TEST_CASE("a caret may stand behind the end of a line") { CHECK(drawn("a: \"b\r"
 TEST_CASE("a long line is cut around the caret") {
   SourceLine head = source_line("key: " + std::string(300, 'x'), 1);
   CHECK(head.text == "key: " + std::string(95, 'x') + "...");
-  SourceLine middle = source_line(std::string(150, 'a') + " here " + std::string(150, 'b'), 152);
+  SourceLine middle = source_line(std::string(150, 'a') + " here: " + std::string(150, 'b'), 152);
   CHECK(middle.text.starts_with("...a"));
   CHECK(middle.text.ends_with("b..."));
   CHECK(middle.text.size() <= 106);

@@ -135,10 +135,31 @@ Range url_password(std::string_view line) {
   return {0, 0};
 }
 
-/// Characters of a word, or all of a tab: what is underlined.
-bool ends_word(const Character& character) {
-  constexpr std::string_view kEnds = " :,]}\"'#=";
-  return character.text.size() == 1 && kEnds.find(character.text) != std::string_view::npos;
+/// How many of the characters from `begin` on belong together: a tab, a quoted value, or all up to the colon
+/// of a key, a comment, or, within brackets, the next comma.
+std::size_t length_of_word(const std::vector<Character>& line, std::size_t begin) {
+  auto is = [&](std::size_t at, std::string_view text) { return at < line.size() && line[at].text == text; };
+  if (begin >= line.size() || line[begin].width == kTab || is(begin, "[") || is(begin, "{")) return 1;
+  for (std::string_view quote : {"\"", "'"}) {
+    if (!is(begin, quote)) continue;
+    for (std::size_t end = begin + 1; end < line.size(); ++end) {
+      if (is(end, quote)) return end + 1 - begin;
+    }
+    return 1;
+  }
+  int open = 0;
+  for (std::size_t at = 0; at < begin; ++at) {
+    if (is(at, "[") || is(at, "{")) ++open;
+    if (is(at, "]") || is(at, "}")) --open;
+  }
+  std::size_t end = begin + 1;
+  for (; end < line.size(); ++end) {
+    const bool last = end + 1 == line.size() || is(end + 1, " ");
+    if ((is(end, ":") && last) || (is(end, "#") && is(end - 1, " "))) break;
+    if (open > 0 && (is(end, ",") || is(end, "]") || is(end, "}"))) break;
+  }
+  while (end > begin + 1 && is(end - 1, " ")) --end;
+  return end - begin;
 }
 
 }  // namespace
@@ -170,9 +191,7 @@ SourceLine source_line(std::string_view line, int column) {
   }
   if (column >= seen) caret = characters.size();
 
-  std::size_t word = caret;
-  while (word < characters.size() && (word == caret || !ends_word(characters[word]))) ++word;
-  if (caret < characters.size() && characters[caret].text == "    ") word = caret + 1;
+  const std::size_t word = caret + length_of_word(characters, caret);
 
   // What is cut is cut so that the word stays, with what stands before it.
   std::size_t from = 0, width = 0;
