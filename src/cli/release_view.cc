@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
 #include <sstream>
 
 #include "base/error.h"
@@ -107,6 +109,34 @@ std::string drain_text(const Json& drain, const std::string& from) {
   return out;
 }
 
+std::string took(const Json& instance) {
+  return instance.boolean_or("completed", false) ? "completed" : span(instance, "ready_ms");
+}
+
+/// "web.1 3 ms   web.2 4 ms", or of a service with more of them than a line takes "web x50 3 ms to 9 ms".
+std::string instances_text(std::vector<Json> instances) {
+  constexpr std::size_t kNamed = 6;
+  std::map<std::string, std::vector<Json>> services;
+  for (Json& one : instances) services[one.at("service").string()].push_back(std::move(one));
+  std::vector<std::string> all;
+  for (auto& [service, these] : services) {
+    const bool many = these.size() > kNamed;
+    std::ranges::sort(these, {}, [&](const Json& one) {
+      const Json* ms = one.find("ready_ms");
+      if (!many || !ms || !ms->is_number()) return static_cast<double>(one.integer_or("slot", 0));
+      return ms->number();
+    });
+    if (many) {
+      const std::string first = took(these.front()), last = took(these.back());
+      all.push_back(
+          fmt::format("{} x{} {}", service, these.size(), first == last ? first : first + " to " + last));
+      continue;
+    }
+    for (const Json& one : these) all.push_back(one.at("name").string() + " " + took(one));
+  }
+  return fmt::format("{}", fmt::join(all, "   "));
+}
+
 }  // namespace
 
 std::vector<std::string> plan_lines(const Json& plan) {
@@ -151,7 +181,8 @@ std::vector<std::string> report_lines(const Json& report) {
     return fmt::format("{}", fmt::join(all, "   "));
   };
   add("phases", spans("phases", "ms"));
-  add("start", spans("instances", "ready_ms"));
+  if (const Json* instances = report.find("instances"))
+    add("start", instances_text({instances->items().begin(), instances->items().end()}));
   add("overhead", span(report, "overhead_ms"));
   if (const Json* drain = report.find("drain")) {
     add("drain", fmt::format("{} requests finished, {} cut, in {}", drain->integer_or("finished", 0),
@@ -166,9 +197,9 @@ void ReleaseView::say(std::string_view word, std::string_view text) const {
 }
 
 std::string ReleaseView::started() const {
-  std::vector<std::string> all;
-  for (const auto& [name, took] : started_) all.push_back(name + " " + took);
-  return fmt::format("{}", fmt::join(all, "   "));
+  std::vector<Json> all;
+  for (const auto& [name, instance] : started_) all.push_back(instance);
+  return instances_text(std::move(all));
 }
 
 void ReleaseView::show_failure(const Json& data) {
@@ -208,8 +239,7 @@ void ReleaseView::show(const Json& event) {
   } else if (kind == "start") {
     if (out_) out_->transient(labelled("start", data.at("service").string()));
   } else if (kind == "ready") {
-    started_[data.at("name").string()] =
-        data.boolean_or("completed", false) ? "completed" : span(data, "ready_ms");
+    started_[data.at("name").string()] = data;
     if (out_) out_->transient(labelled("start", started()));
   } else if (kind == "switch") {
     std::string serves = from_.empty() ? "" : fmt::format("     {} serves", from_);

@@ -35,7 +35,7 @@ class ReleaseView {
   std::string started() const;
 
   std::string from_, to_;
-  std::map<std::string, std::string> started_;  ///< instance -> how long it took
+  std::map<std::string, Json> started_;  ///< `ready` of each instance, by name
   bool live_ = false, finished_ = false, failed_ = false, reverted_ = false;
 };
 
