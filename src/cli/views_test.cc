@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -34,6 +35,17 @@ constexpr const char* kPlan = R"({"app": "hello", "from": "v1", "to": "v2", "unc
               {"service": "db", "kind": "keep", "replicas": 1, "why": []}],
   "routes": ["hello.localhost"], "ports": [], "secrets": {"DB_PASSWORD": ["db", "web"], "API_KEY": ["web"]}})";
 
+Json report(int replicas) {
+  Json instances = Json::array({});
+  for (int slot = replicas; slot > 0; --slot) {
+    instances.add(Json::object({{"name", fmt::format("web.{}", slot)},
+                                {"service", "web"},
+                                {"slot", slot},
+                                {"ready_ms", static_cast<double>(slot == 10 ? 1 : slot + 1)}}));
+  }
+  return Json::object({{"instances", instances}});
+}
+
 }  // namespace
 
 TEST_CASE("a release is told as it goes, without colour on a pipe") {
@@ -41,8 +53,8 @@ TEST_CASE("a release is told as it goes, without colour on a pipe") {
   ReleaseView view(&paper.terminal);
   tell(view, "plan", kPlan);
   tell(view, "start", R"({"service": "web", "group": "hello/web@v2", "replicas": 2})");
-  tell(view, "ready", R"({"name": "web.2", "ready_ms": 16.2})");
-  tell(view, "ready", R"({"name": "web.1", "ready_ms": 15.4})");
+  tell(view, "ready", R"({"service": "web", "slot": 2, "name": "web.2", "ready_ms": 16.2})");
+  tell(view, "ready", R"({"service": "web", "slot": 1, "name": "web.1", "ready_ms": 15.4})");
   tell(view, "switch", R"({"from": "v1", "to": "v2", "took_ms": 1.5})");
   CHECK_FALSE(view.live());
   tell(view, "live", R"({"overhead_ms": 23, "start_ms": 39, "urls": ["http://hello.localhost:8080/"]})");
@@ -62,6 +74,12 @@ TEST_CASE("a release is told as it goes, without colour on a pipe") {
         "  live      overhead 23 ms beyond the app's own start\n"
         "  drain     38 requests finished on v1 in 41 ms\n"
         "  requests  1024 served   0 failed\n");
+}
+
+TEST_CASE(
+    "the instances of a report are in the order of their numbers, and told together where they are many") {
+  CHECK(report_lines(report(2)) == std::vector<std::string>{"  start     web.1 2.0 ms   web.2 3.0 ms"});
+  CHECK(report_lines(report(12)) == std::vector<std::string>{"  start     web x12 1.0 ms to 13 ms"});
 }
 
 TEST_CASE("a failure is told with its reason, the last lines and what serves") {
