@@ -204,6 +204,16 @@ struct Environment {
   bool operator==(const Environment&) const = default;
 };
 
+/// Steps of the reading that `config` can leave out, by the flags of Docker Compose.
+struct Steps {
+  bool interpolate = true;        ///< no: templates stay as they are written
+  bool resolve_env = true;        ///< no: env files stay named, and are not read
+  bool resolve_paths = true;      ///< no: paths stay as they are written
+  bool normalise = true;          ///< no: neither the default network nor names of resources are filled in
+  bool check_consistency = true;  ///< no: what refers to nothing is no problem
+  bool operator==(const Steps&) const = default;
+};
+
 struct LoadOptions {
   std::vector<std::filesystem::path> files;  ///< -f; empty: discovered from `working_dir` upwards
   std::filesystem::path working_dir;         ///< the caller's
@@ -215,6 +225,7 @@ struct LoadOptions {
   std::optional<std::string> environment_name;     ///< --on: the environment of a release
   bool release =
       false;  ///< of an environment: no override, no `.env`, no shell; every unset variable is a problem
+  Steps steps;
   bool any_engine = false;           ///< as `config` prints it: leaves out what only the process engine asks
   bool specification_alone = false;  ///< and no name stands for a secret, as Docker Compose has it
 };
@@ -237,6 +248,15 @@ VariableUse parse_variable_use(const Json& json);
 /// The names that a template refers to.
 std::set<std::string> variables_in(const std::string& text);
 
+/// How a variable is written where a model names it: the first of its defaults and alternatives.
+struct WrittenVariable {
+  std::string fallback, alternate;  ///< of `${X:-w}` and `${X:+w}`
+  bool required = false;            ///< `${X:?m}`
+};
+
+/// Of a model that was not interpolated (`Steps::interpolate`).
+std::map<std::string, WrittenVariable> variables_written(const Json& model);
+
 /// The model with every value that has a template filled anew: from `set`, else from what the project has;
 /// names of `secrets` stay. Throws `invalid` where a variable has neither value nor default.
 Json fill_anew(const Json& model, const VariableUse& use, const std::map<std::string, std::string>& set,
@@ -252,6 +272,7 @@ struct Loaded {
   std::map<std::string, Secret> secrets;
   std::map<std::string, Where> places;  ///< "services.web.environment.MOOD" -> where it was written
   VariableUse variables;
+  std::map<std::string, std::string> interpolation;  ///< the variables that the files could use
   std::vector<Problem> warnings;
   std::filesystem::path project_dir;
   Environment environment;                                         ///< of a release

@@ -286,7 +286,8 @@ Loaded load_from(const LoadOptions& options, const ReadFile& read) {
   Node root = Node::empty(Kind::mapping,
                           {sources.files.empty() ? "" : shown(sources.files[0], sources.project_dir), 0, 0});
   for (Node& document : project.documents) {
-    interpolate(document, variables, secrets, unset, loaded.variables, findings);
+    if (options.steps.interpolate)
+      interpolate(document, variables, secrets, unset, loaded.variables, findings);
     make_canonical(document, findings);
     merge(root, std::move(document), findings);
   }
@@ -307,7 +308,7 @@ Loaded load_from(const LoadOptions& options, const ReadFile& read) {
   loaded.places = places_of(root);
   Json model = to_json(root, findings);
   // Over a tree with holes in it every further fault might be one of the hole.
-  if (findings.misshapen == 0 && !findings.incomplete) {
+  if (findings.misshapen == 0 && !findings.incomplete && options.steps.interpolate) {
     std::vector<Fault> faults;
     loaded.app = read_model(model, faults);
     if (!options.any_engine && faults.empty()) {
@@ -321,9 +322,10 @@ Loaded load_from(const LoadOptions& options, const ReadFile& read) {
   put_in_order(findings.problems, sources);
   put_in_order(findings.warnings, sources);
   throw_if_any(findings.problems, Error::invalid, sources.project_dir);
-  loaded.model = map_plain_strings(model, escape_dollars);
+  loaded.model = options.steps.interpolate ? map_plain_strings(model, escape_dollars) : std::move(model);
   loaded.warnings = std::move(findings.warnings);
   note_values(sources, options, loaded.variables);
+  loaded.interpolation = std::move(project.sources.variables);
   return loaded;
 }
 

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+#include <vector>
+
 namespace holdall::app {
 namespace {
 
@@ -122,6 +126,40 @@ Substituted substitute(std::string_view text, const Lookup& lookup,
   Substitution substitution(lookup, unset, dollar);
   std::string out = substitution.expand(text, true, 1);
   return {std::move(out), substitution.error()};
+}
+
+void each_mention(std::string_view text, const std::function<void(Mention)>& note) {
+  // A word is shorter than what it stands in, and each is read once more for each level it is in.
+  std::vector<std::pair<std::string_view, int>> open{{text, 1}};
+  while (!open.empty()) {
+    auto [rest, depth] = open.back();
+    open.pop_back();
+    for (std::size_t dollar; (dollar = rest.find('$')) != std::string_view::npos;) {
+      rest.remove_prefix(dollar + 1);
+      if (rest.starts_with('$')) {
+        rest.remove_prefix(1);
+      } else if (const std::size_t length = name_length(rest)) {
+        note({.name = std::string(rest.substr(0, length))});
+        rest.remove_prefix(length);
+      } else if (const std::size_t close = closing_brace(rest.substr(std::min<std::size_t>(1, rest.size())));
+                 rest.starts_with('{') && close != std::string_view::npos) {
+        const std::string_view inner = rest.substr(1, close);
+        const std::size_t named = name_length(inner);
+        std::string_view word = inner.substr(named);
+        if (word.starts_with(':')) word.remove_prefix(1);
+        const char sign = word.empty() ? '\0' : word[0];
+        word.remove_prefix(std::min<std::size_t>(1, word.size()));
+        if (named > 0) {
+          note({.name = std::string(inner.substr(0, named)),
+                .fallback = std::string(sign == '-' ? word : ""),
+                .alternate = std::string(sign == '+' ? word : ""),
+                .required = sign == '?'});
+        }
+        if (depth < kDeepest) open.emplace_back(word, depth + 1);
+        rest.remove_prefix(close + 2);
+      }
+    }
+  }
 }
 
 std::string escape_dollars(std::string_view text) {

@@ -24,6 +24,18 @@ Substituted substitute(std::string_view text, const Lookup& lookup,
                        const std::function<void(const std::string& name)>& unset,
                        std::string_view dollar = "$");
 
+/// One `$X` or `${X...}` of a template.
+struct Mention {
+  std::string name;
+  std::string fallback;   ///< w of `:-w` and `-w`, as written
+  std::string alternate;  ///< w of `:+w` and `+w`, as written
+  bool required = false;  ///< `:?m` or `?m`
+};
+
+/// Calls `note` with each variable of a template, those in words too, whatever is set. What is no variable is
+/// passed over.
+void each_mention(std::string_view text, const std::function<void(Mention)>& note);
+
 /// `text` as a template that stands for it: every `$` doubled.
 std::string escape_dollars(std::string_view text);
 std::string unescape_dollars(std::string_view text);

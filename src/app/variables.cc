@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+#include <vector>
+
 #include "app/app.h"
 #include "app/template.h"
 
@@ -43,19 +46,30 @@ VariableUse parse_variable_use(const Json& json) {
 
 std::set<std::string> variables_in(const std::string& text) {
   std::set<std::string> names;
-  if (text.find('$') == std::string::npos) return names;
-  const auto note = [&](const std::string& name) -> std::optional<std::string> {
-    names.insert(name);
-    return "";
-  };
-  substitute(text, note, [](const std::string&) {});
-  // A default is only looked into when the name before it is not set.
-  const auto unset = [&](const std::string& name) -> std::optional<std::string> {
-    names.insert(name);
-    return std::nullopt;
-  };
-  substitute(text, unset, [](const std::string&) {});
+  each_mention(text, [&](Mention mention) { names.insert(std::move(mention.name)); });
   return names;
+}
+
+std::map<std::string, WrittenVariable> variables_written(const Json& model) {
+  std::map<std::string, WrittenVariable> all;
+  std::vector<const Json*> open{&model};
+  while (!open.empty()) {
+    const Json& value = *open.back();
+    open.pop_back();
+    if (value.is_string()) {
+      each_mention(value.string(), [&](Mention mention) {
+        WrittenVariable& written = all[mention.name];
+        if (written.fallback.empty()) written.fallback = std::move(mention.fallback);
+        if (written.alternate.empty()) written.alternate = std::move(mention.alternate);
+        written.required |= mention.required;
+      });
+    } else if (value.is_array()) {
+      for (const Json& item : value.items()) open.push_back(&item);
+    } else if (value.is_object()) {
+      for (const auto& [name, member] : value.members()) open.push_back(&member);
+    }
+  }
+  return all;
 }
 
 Json fill_anew(const Json& model, const VariableUse& use, const std::map<std::string, std::string>& set,

@@ -94,3 +94,25 @@ TEST_CASE("every name in a template is found, also in defaults") {
   CHECK(variables_in("$$A plain").empty());
   CHECK(variables_in("$A ${B} ${C:-$D} ${E:+${F}} ${G?no}") == Names{"A", "B", "C", "D", "E", "F", "G"});
 }
+
+TEST_CASE("the variables of a model that was not interpolated are listed with their defaults") {
+  LoadOptions options;
+  options.working_dir = "/srv/shop";
+  options.any_engine = true;
+  options.steps.interpolate = false;
+  const Loaded loaded =
+      load_from(options, [](const std::filesystem::path& path) -> std::optional<std::string> {
+        if (path != "/srv/shop/compose.yaml") return std::nullopt;
+        return "services: {a: {image: '${A:+alt}${A:-def}${B-${C:-x}}${D:?must}$E$$F${', command: '$E'}}";
+      });
+  CHECK(loaded.model.at("services").at("a").at("image").string() ==
+        "${A:+alt}${A:-def}${B-${C:-x}}${D:?must}$E$$F${");
+  const auto all = variables_written(loaded.model);
+  REQUIRE(all.size() == 5);
+  CHECK(all.at("A").fallback == "def");
+  CHECK(all.at("A").alternate == "alt");
+  CHECK(all.at("B").fallback == "${C:-x}");
+  CHECK(all.at("C").fallback == "x");
+  CHECK(all.at("D").required);
+  CHECK(all.at("E").fallback.empty());
+}

@@ -123,8 +123,10 @@ app::Loaded load_release(const Globals& globals, Server& server, const Terminal&
   return load_warning(options, errors);
 }
 
-app::Loaded load_model(const Globals& globals, bool release, const Terminal& errors) {
+app::Loaded load_model(const Globals& globals, bool release, const app::Steps& steps,
+                       const Terminal& errors) {
   app::LoadOptions options = load_options(globals, release);
+  options.steps = steps;
   options.any_engine = true;
   return load_warning(options, errors);
 }
@@ -146,24 +148,29 @@ fs::path project_directory(const Globals& globals) {
 
 void narrow(app::Loaded& project, const std::vector<std::string>& services) {
   if (services.empty()) return;
+  Json& all = project.model["services"];
   std::set<std::string> kept;
   std::deque<std::string> open(services.begin(), services.end());
   for (; !open.empty(); open.pop_front()) {
-    auto service = project.app.services.find(open.front());
-    if (service == project.app.services.end()) {
-      throw Error(Error::missing, fmt::format("no such service: {}; there is: {}", open.front(),
-                                              fmt::join(project.app.service_order, ", ")));
+    const Json* service = all.find(open.front());
+    if (!service) {
+      std::vector<std::string_view> there;
+      if (all.is_object()) {
+        for (const auto& [name, each] : all.members()) there.push_back(name);
+      }
+      throw Error(Error::missing,
+                  fmt::format("no such service: {}; there is: {}", open.front(), fmt::join(there, ", ")));
     }
     if (!kept.insert(open.front()).second) continue;
-    for (const auto& [name, dependency] : service->second.depends_on) {
-      if (project.app.services.contains(name)) open.push_back(name);
+    const Json* dependencies = service->find("depends_on");
+    if (!dependencies) continue;
+    for (const auto& [name, dependency] : dependencies->members()) {
+      if (all.find(name)) open.push_back(name);
     }
   }
+  std::erase_if(all.members(), [&](const Json::Member& member) { return !kept.contains(member.first); });
   std::erase_if(project.app.services, [&](const auto& service) { return !kept.contains(service.first); });
   std::erase_if(project.app.service_order, [&](const std::string& name) { return !kept.contains(name); });
-  Json* all = project.model.find("services");
-  if (all)
-    std::erase_if(all->members(), [&](const Json::Member& member) { return !kept.contains(member.first); });
 }
 
 std::string git_commit(const fs::path& directory) {

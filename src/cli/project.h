@@ -19,7 +19,7 @@ app::Loaded load_project(const Globals& globals, bool release, const Terminal& e
 app::Loaded load_release(const Globals& globals, Server& server, const Terminal& errors);
 
 /// The same, leaving out what only an engine asks of it: to be looked at, not run.
-app::Loaded load_model(const Globals& globals, bool release, const Terminal& errors);
+app::Loaded load_model(const Globals& globals, bool release, const app::Steps& steps, const Terminal& errors);
 
 /// What a release of the caller's project would be of, though its services may have problems.
 app::Environment identify_project(const Globals& globals);
