@@ -4,20 +4,40 @@ import collections
 import json
 from pathlib import Path
 
+from harness import environment_of
+
 APP = 'torture'
+COLOUR = 'grey'  # of a release in which nobody set another
 
 HEARD = {}  # what release commands said, by segment: of dead instances only the last are kept
+
+
+def serving(server, replicas):
+    """(number of instances, COLOUR) of the release that serves, as its row says; the file says `replicas`."""
+    (request,), = server.rows('select r.request from apps a join releases r on r.app_id = a.id and r.number = a.serving')
+    asked = json.loads(request)
+    return asked['scale'].get('web', replicas), asked['variables'].get('COLOUR', {'value': COLOUR})['value']
+
+
+def slots(server, replicas):
+    return [f'{APP}/web.{n}' for n in range(1, serving(server, replicas)[0] + 1)]
+
+
+def colours(server, colour):
+    """Every instance has the COLOUR of the release that serves."""
+    found = {slot: environment_of(pid).get('COLOUR') for slot, pids in server.census().slots().items() for pid in pids}
+    return [f'{slot} has COLOUR={its}, its release {colour}' for slot, its in found.items() if its != colour]
 
 
 def census(server, expected):
     """One instance a slot: the serving release's slots and nothing else, one live process each, each under a shim."""
     now = server.census()
-    slots = now.slots()
+    found = now.slots()
     complaints = []
-    for slot, pids in slots.items():
+    for slot, pids in found.items():
         if len(pids) != 1:
             complaints.append(f'{slot} runs {len(pids)} times: {pids}')
-    names = sorted(slot.split('@')[0] for slot in slots)
+    names = sorted(slot.split('@')[0] for slot in found)
     if names != sorted(expected):
         complaints.append(f'slots are {names}, expected {sorted(expected)}')
     shims = {p.pid for p in now.shims}
@@ -50,17 +70,17 @@ def rows(server):
 
 
 def commands(server):
-    """The release command of every release ran once; of one that failed or that asked for none, at most once."""
+    """The release command of every release ran once; of one that failed, at most once; of one without commands, never."""
     complaints = []
     for segment in (server.state / 'logs' / APP).glob('web.release.1/*/stdout*'):
         if is_segment(segment):
             HEARD[segment] = segment.read_text()
     runs = collections.Counter(line for (segment, text) in HEARD.items() for line in text.splitlines()
                                if segment.is_relative_to(server.state))
-    for number, step, rollback_of in server.rows('select number, step, rollback_of from releases'):
+    for number, step, request in server.rows('select number, step, request from releases'):
         count = runs[f'ran v{number}']
-        least = 1 if step == 'live' and rollback_of is None else 0
-        most = 1 if rollback_of is None else 0
+        most = 1 if json.loads(request)['release_commands'] else 0
+        least = most if step == 'live' else 0
         if not least <= count <= most:
             complaints.append(f'the release command of v{number} ({step}) ran {count} times')
     return complaints

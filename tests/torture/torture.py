@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Kills Holdall's processes at every point of a release and looks whether anything was lost.
+"""Kills Holdall's processes at every point of a release or an upgrade and looks whether anything was lost.
 
 usage: torture.py --each [--short]            every failpoint, each victim, once
        torture.py --random [--kills 200] [--seed N]
@@ -8,11 +8,13 @@ usage: torture.py --each [--short]            every failpoint, each victim, once
        torture.py --short                     what CI runs: a bit of all three
 
 Victims: control, router, serve, a shim, and the whole tree (all of them at once; instances die with their shims). A dead
-serve is started again, as systemd would. After each kill the release in progress must reach its end, and the guards of
-guards.py must hold; then the next deploy must work. Needs a binary with failpoints (preset dev or asan) and root.
+serve is started again, as systemd would; `--random` also tells serve at any instant to upgrade, which excuses no failed
+request. After each kill the release in progress must reach its end, and the guards of guards.py must hold; then the next
+deploy must work. Needs a binary with failpoints (preset dev or asan) and root.
 """
 import argparse
 import collections
+import dataclasses
 import os
 import random
 import shutil
@@ -31,9 +33,20 @@ from load import Load
 
 VICTIMS = ('control', 'router', 'serve', 'shim', 'tree')
 STEPS = ('planned', 'command', 'start', 'switch', 'drain', 'watch', 'stop', 'revert')  # as the database has them
-OPERATIONS = ('good', 'crash', 'deaf', 'sick', 'refused', 'rollback')
+DEPLOYS = ('good', 'crash', 'deaf', 'sick', 'refused')
+OPERATIONS = (*DEPLOYS, 'rollback', 'grow', 'shrink', 'env', 'upgrade')
 REPLICAS = 2
-SLOTS = [f'{guards.APP}/web.{n}' for n in range(1, REPLICAS + 1)]
+LEAST, MOST = 1, 4  # that `shrink` and `grow` make of them
+
+
+@dataclasses.dataclass
+class Asked:
+    """What an operation is to bring about, and what there was before it."""
+    operation: str
+    replicas: int
+    colour: str
+    slots: dict
+    done: bool = False  # the command said so
 
 
 class World:
@@ -48,8 +61,12 @@ class World:
         self.server = Server(failpoints=workdir / 'failpoints')
         self.server.start()
         self.turn = 0
+        self.replicas, self.colour = REPLICAS, guards.COLOUR  # what the last release that went live promised
+        self.asked = None  # what the operation in progress is to make of them
         self.kills = collections.Counter()
         self.kills_in = collections.Counter()
+        self.reloads = 0
+        self.struck = set()  # victims in the operation in progress
         self.excused = []
         self.open_excuse = None
         self.deploy('good')
@@ -64,7 +81,7 @@ class World:
 
     def project(self, mode):
         self.turn += 1
-        variables = {'TURN': str(self.turn)}
+        variables = {'TURN': str(self.turn), 'COLOUR': '${COLOUR:-%s}' % guards.COLOUR}
         if mode != 'good':
             variables.update(MODE=mode, SICK_AFTER_MS='250')
         lines = '\n'.join(f'      {name}: "{value}"' for name, value in variables.items())
@@ -81,11 +98,30 @@ services:
     x-holdall: {{release_command: [./app, ran], route: {guards.APP}.localhost, ready: {{path: /up, interval: 50ms}}, start_timeout: 1s, drain_timeout: 1s}}
 ''', {'app': self.app_binary})
 
+    def prepare(self, operation):
+        """So that the operation has something to do."""
+        if (operation, self.replicas) in (('grow', MOST), ('shrink', LEAST)):
+            self.server.cli('scale', '--reset', 'web', cwd=self.directory)
+            self.replicas = REPLICAS
+            self.settle()
+
     def begin(self, operation):
         """The command, running."""
-        words = ['rollback'] if operation == 'rollback' else ['deploy']
-        directory = self.project(operation if operation != 'rollback' else 'good')
-        return subprocess.Popen([self.server.binary, *words], cwd=directory, env=self.server.environment,
+        self.asked = Asked(operation, self.replicas, self.colour, self.server.census().slots())
+        self.struck = set()
+        if operation in DEPLOYS:
+            self.directory = self.project(operation)
+            words = ['deploy']
+        elif operation in ('grow', 'shrink'):
+            self.asked.replicas += 1 if operation == 'grow' else -1
+            words = ['scale', f'web={self.asked.replicas}']
+        elif operation == 'env':
+            self.turn += 1
+            self.asked.colour = f'c{self.turn}'
+            words = ['env', 'set', f'COLOUR={self.asked.colour}']
+        else:
+            words = {'rollback': ['rollback'], 'upgrade': ['reload']}[operation]
+        return subprocess.Popen([self.server.binary, *words], cwd=self.directory, env=self.server.environment,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def deploy(self, mode):
@@ -115,6 +151,7 @@ services:
         }[victim]
         if not chosen:
             return []
+        self.struck.add(victim)
         step = self.step()
         if victim != 'control' and self.open_excuse is None:
             self.open_excuse = time.monotonic()
@@ -128,6 +165,12 @@ services:
         if victim in ('serve', 'tree'):
             serve.wait()
         return [p.pid for p in chosen]
+
+    def reload(self):
+        """Tells serve to upgrade, once it listens to signals."""
+        self.server.wait_ready()
+        self.server.serve.send_signal(signal.SIGHUP)
+        self.reloads += 1
 
     def arrive(self, name, pid):
         with self.arriving:
@@ -145,7 +188,7 @@ services:
             # A kill may still be under way at a point behind the command's end, so this is looked at each time.
             if self.server.serve.poll() is not None:
                 self.server.start(ready=False)
-            complaints = guards.rows(self.server) or guards.census(self.server, SLOTS)
+            complaints = guards.rows(self.server) or guards.census(self.server, guards.slots(self.server, REPLICAS))
             self.complaints = complaints
             return not complaints
         try:
@@ -160,6 +203,23 @@ services:
         if self.open_excuse is not None:
             self.excused.append((self.open_excuse, time.monotonic()))
             self.open_excuse = None
+        if self.asked is not None:
+            self.compare(self.asked)
+            self.asked = None
+
+    def compare(self, asked):
+        """What serves is what the operation was to bring about; if it failed, what there was before."""
+        replicas, colour = guards.serving(self.server, REPLICAS)
+        complaints = guards.colours(self.server, colour)
+        if replicas not in ({asked.replicas} if asked.done else {asked.replicas, self.replicas}):
+            complaints.append(f'{asked.operation} left {replicas} replicas, asked were {asked.replicas}, before it {self.replicas}')
+        if asked.operation != 'rollback' and colour not in ({asked.colour} if asked.done else {asked.colour, self.colour}):
+            complaints.append(f'{asked.operation} left COLOUR={colour}, asked was {asked.colour}, before it {self.colour}')
+        if asked.operation == 'upgrade' and not self.struck & {'shim', 'tree'} and self.server.census().slots() != asked.slots:
+            complaints.append('an upgrade restarted instances')
+        if complaints:
+            raise Failed('; '.join(complaints))
+        self.replicas, self.colour = replicas, colour
 
     def check(self):
         complaints = guards.lines(self.server) + guards.commands(self.server) + guards.requests(self.load, self.excused)
@@ -177,6 +237,7 @@ services:
         except Failed:
             command.kill()
             raise Failed(f'the command hangs: {command.communicate()[0]}')
+        self.asked.done = command.returncode == 0
         return command.communicate()[0]
 
 
@@ -184,11 +245,12 @@ def dry_run(world):
     """The names of the failpoints that each operation passes, in order of first arrival."""
     passed = {}
     for operation in OPERATIONS:
+        world.prepare(operation)
         before = len(world.points.names())
         world.finish(world.begin(operation))
         world.settle()
+        world.check()
         passed[operation] = list(dict.fromkeys(world.points.names()[before:]))
-    world.check()
     return passed
 
 
@@ -220,6 +282,7 @@ def run_pairs(world, runs):
     met = 0
     for number, (operation, name, victim) in enumerate(runs, 1):
         context = f'{operation}: {victim} killed at {name}'
+        world.prepare(operation)
         world.failpoint = {'name': name, 'victim': victim, 'done': False}
         try:
             command = world.begin(operation)
@@ -251,6 +314,9 @@ def at_random(world, kills, chooser, least_in_step):
             if lacking and chooser.random() < 0.5:
                 points = [name for name in points if any(f'release.{step}.' in name for step in lacking)] or points
             plan.append((victim, chooser.choice(points) if chooser.random() < 0.7 else chooser.uniform(0, 1.5)))
+        if chooser.random() < 0.3:
+            plan.insert(chooser.randint(0, len(plan)), ('upgrade', chooser.uniform(0, 1.5)))
+        world.prepare(operation)
         try:
             command = world.begin(operation)
             for victim, moment in plan:
@@ -262,7 +328,10 @@ def at_random(world, kills, chooser, least_in_step):
                     begin = time.monotonic()
                     while time.monotonic() - begin < moment and command.poll() is None:
                         time.sleep(0.005)
-                    world.kill(victim)
+                    if victim == 'upgrade':
+                        world.reload()
+                    else:
+                        world.kill(victim)
                 if world.server.serve.poll() is not None:
                     world.server.start(ready=False)
             world.finish(command)
@@ -274,7 +343,8 @@ def at_random(world, kills, chooser, least_in_step):
     world.deploy('good')
     world.settle()
     world.check()
-    print(f'random: kills {dict(world.kills)}, by step {dict(world.kills_in)}, {world.load.count} requests')
+    print(f'random: kills {dict(world.kills)}, by step {dict(world.kills_in)}, '
+          f'{world.reloads} upgrades beside, {world.load.count} requests')
 
 
 def in_release(world):
@@ -293,10 +363,10 @@ def selftest(world):
         print(f'  {name}: {complaints[0][:110]}')
     world.settle()
 
-    silent('census', guards.census(server, SLOTS))
+    silent('census', guards.census(server, guards.slots(server, REPLICAS)))
     instance = server.census().instances[0]
     extra = subprocess.Popen(['./app'], cwd=instance.cwd, env={'MODE': 'deaf'}, stdout=subprocess.DEVNULL)
-    complains('census', guards.census(server, SLOTS))
+    complains('census', guards.census(server, guards.slots(server, REPLICAS)))
     extra.kill()
     extra.wait()
 
@@ -312,6 +382,18 @@ def selftest(world):
     segment.write_bytes(2 * segment.read_bytes())
     complains('commands', guards.commands(server))
     guards.HEARD.clear()
+
+    silent('colours', guards.colours(server, world.colour))
+    complains('colours', guards.colours(server, 'pink'))
+    for asked in (Asked('grow', REPLICAS + 1, world.colour, {}, done=True), Asked('env', REPLICAS, 'pink', {}, done=True),
+                  Asked('upgrade', REPLICAS, world.colour, {})):
+        world.struck.clear()
+        try:
+            world.compare(asked)
+        except Failed as problem:
+            print(f'  {asked.operation}: {str(problem)[:110]}')
+        else:
+            raise Failed(f'an operation {asked.operation} that brought about nothing is not seen')
 
     silent('requests', guards.requests(world.load, world.excused))
     os.kill(server.census().router[0].pid, signal.SIGKILL)
