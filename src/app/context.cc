@@ -19,6 +19,10 @@ bool is_sealed_file(std::string_view path) {
                                       path.find('/') == std::string_view::npos);
 }
 
+// The history is no part of what runs: it would carry every old secret to the server, and make another
+// artefact of each commit. Before the file's own patterns, so that `!.git` brings it back.
+constexpr const char* kHistory = "**/.git\n";
+
 class Walk {
  public:
   Walk(const fs::path& root, const Ignore& ignore) : root_(root), ignore_(ignore) {}
@@ -66,7 +70,7 @@ std::vector<ContextFile> list_context(const fs::path& context) {
     throw Error(Error::missing, fmt::format("the build context {} is no directory", context.string()));
   }
   auto patterns = read_file_if_exists(context / ".dockerignore");
-  Ignore ignore(patterns.value_or(""));
+  Ignore ignore(kHistory + patterns.value_or(""));
   return Walk(context, ignore).run();
 }
 

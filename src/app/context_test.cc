@@ -60,6 +60,16 @@ TEST_CASE("sealed files are no part of the context that they stand in") {
   CHECK(paths(directory.path) == Paths{"lib", "lib/secrets.sealed", "secrets.md"});
 }
 
+TEST_CASE("the history of git is no part of a context, unless .dockerignore brings it back") {
+  Directory directory;
+  directory.write(".git/HEAD");
+  directory.write("lib/.git");
+  directory.write(".gitignore");
+  CHECK(paths(directory.path) == Paths{".gitignore", "lib"});
+  directory.write(".dockerignore", "!.git\n.dockerignore\n");
+  CHECK(paths(directory.path) == Paths{".git", ".git/HEAD", ".gitignore", "lib"});
+}
+
 TEST_CASE("a context that is no directory is missing") {
   CHECK_THROWS_WITH_AS(list_context("/nonexistent/context"),
                        "the build context /nonexistent/context is no directory", Error);

@@ -61,8 +61,8 @@ constexpr Key kKeys[] = {
     {"services.*.attach", anything, refused, kLater, kRemove},
     {"services.*.blkio_config", anything, refused, kLimits, kRemove},
     {"services.*.build", build, different,
-     "no image is built: the files of the context that .dockerignore leaves, after x-holdall.build, are the "
-     "artefact",
+     "no image is built: the files of the context that .dockerignore leaves, without .git (unless it says "
+     "`!.git`), after x-holdall.build, are the artefact",
      ""},
     {"services.*.build.context", text, honoured, "", ""},
     {"services.*.build.dockerfile", text, different, "without effect: no image is built", ""},
