@@ -190,9 +190,11 @@ std::map<std::string, std::string> send_artefacts(Server& server, const app::App
     std::string target = target_of(tree.digest, service, app.name);
     std::optional<Json> answer = server.find(target);
     if (!answer) {
-      progress.transient(fmt::format("  {:<10}{} {}", "send", name, bytes_text(tree.bytes)));
+      const std::string size = fmt::format("{}   {} file{}, {}", name, tree.files, tree.files == 1 ? "" : "s",
+                                           bytes_text(tree.bytes));
+      progress.transient(fmt::format("  {:<10}{}", "send", size));
       answer = server.put_file(target, tree.file.get());
-      progress.line(fmt::format("  {:<10}{} {}", "sent", name, bytes_text(tree.bytes)));
+      progress.line(fmt::format("  {:<10}{}", "sent", size));
     }
     artefacts[name] = answer->at("artefact").string();
   }

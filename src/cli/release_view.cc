@@ -49,7 +49,8 @@ std::string secrets_text(const Json& plan) {
   std::string out;
   if (const Json* secrets = plan.find("secrets")) {
     for (const auto& [name, services] : secrets->members()) {
-      out += fmt::format("{} -> {}   ", name, joined(services, ", "));
+      out +=
+          fmt::format("{} -> {}   ", name, services.items().empty() ? "no service" : joined(services, ", "));
     }
   }
   return out.empty() ? out : out + "verified";

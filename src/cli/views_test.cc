@@ -33,7 +33,7 @@ constexpr const char* kPlan = R"({"app": "hello", "from": "v1", "to": "v2", "unc
   "changes": [{"service": "web", "kind": "replace", "replicas": 3,
                "why": ["environment.MOOD  grey -> green   compose.yaml:14"]},
               {"service": "db", "kind": "keep", "replicas": 1, "why": []}],
-  "routes": ["hello.localhost"], "ports": [], "secrets": {"DB_PASSWORD": ["db", "web"], "API_KEY": ["web"]}})";
+  "routes": ["hello.localhost"], "ports": [], "secrets": {"DB_PASSWORD": ["db", "web"], "API_KEY": ["web"], "OLD": []}})";
 
 Json report(int replicas) {
   Json instances = Json::array({});
@@ -66,7 +66,7 @@ TEST_CASE("a release is told as it goes, without colour on a pipe") {
   CHECK_FALSE(view.failed());
   CHECK(paper.text() ==
         "  plan      ~ web x3   = db x1   route hello.localhost\n"
-        "  secrets   DB_PASSWORD -> db, web   API_KEY -> web   verified\n"
+        "  secrets   DB_PASSWORD -> db, web   API_KEY -> web   OLD -> no service   verified\n"
         "  change    web.environment.MOOD  grey -> green   compose.yaml:14\n"
         "  start     web.1 15 ms   web.2 16 ms     v1 serves\n"
         "  switch    v1 -> v2 in 1.5 ms\n"
@@ -91,7 +91,7 @@ TEST_CASE("a failure is told with its reason, the last lines and what serves") {
   CHECK(view.failed());
   CHECK(paper.text() ==
         "  plan      ~ web x3   = db x1   route hello.localhost\n"
-        "  secrets   DB_PASSWORD -> db, web   API_KEY -> web   verified\n"
+        "  secrets   DB_PASSWORD -> db, web   API_KEY -> web   OLD -> no service   verified\n"
         "  change    web.environment.MOOD  grey -> green   compose.yaml:14\n"
         "  failed    web.1 exited with code 3\n"
         "            | Traceback\n"

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <set>
 
+#include "base/seal.h"
 #include "release/served.h"
 
 namespace holdall::release {
@@ -181,6 +182,10 @@ Plan make_plan(const std::optional<Serving>& serving, const Request& request, co
   }
   for (const auto& [name, service] : wanted.services) {
     for (const std::string& secret : service.secret_names()) plan.secrets[secret].push_back(name);
+  }
+  if (!request.sealed.empty()) {
+    for (const std::string& name : SealedFile::parse(request.sealed, "the sealed file").names())
+      plan.secrets.try_emplace(name);
   }
   for (const Published& port : published_ports(served)) {
     plan.ports.push_back(fmt::format("{} -> {}", net::text(port.address), port.service));

@@ -81,7 +81,10 @@ TEST_CASE("a tree comes out as it went in: content, x-bit, links, empty director
   fs::create_directory(scratch.from("cache"));
   fs::create_symlink("../app.py", scratch.from("bin/app"));
 
-  scratch.unpack(scratch.pack({"app.py", "bin", "bin/app", "bin/start", "big", "cache", "empty"}));
+  const wire::PackedTree tree =
+      scratch.pack({"app.py", "bin", "bin/app", "bin/start", "big", "cache", "empty"});
+  CHECK(tree.files == 5);
+  scratch.unpack(tree);
 
   CHECK(read_file(scratch.to("app.py")) == "print('hello')\n");
   CHECK(read_file(scratch.to("big")) == std::string(300'000, 'x'));

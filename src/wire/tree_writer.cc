@@ -111,20 +111,24 @@ void pack_link(Writer& out, const fs::path& path, const std::string& name) {
   out.bytes(target);
 }
 
-void pack_entry(Writer& out, const fs::path& path, const std::string& name) {
+/// False if it is a directory.
+bool pack_entry(Writer& out, const fs::path& path, const std::string& name) {
   struct stat status{};
   if (lstat(path.c_str(), &status) < 0) {
     throw Error(Error::busy, fmt::format("{} went away while the tree was read; try again", path.string()));
   }
   if (S_ISDIR(status.st_mode)) {
     out.entry(kDirectory, name);
-  } else if (S_ISLNK(status.st_mode)) {
+    return false;
+  }
+  if (S_ISLNK(status.st_mode)) {
     pack_link(out, path, name);
   } else if (S_ISREG(status.st_mode)) {
     pack_file(out, path, name);
   } else {
     refuse(path, "it is no file, directory or link");
   }
+  return true;
 }
 
 /// All of them and the directories above them, sorted by bytes: so a directory comes before what is in it.
@@ -147,7 +151,7 @@ PackedTree pack_tree(const fs::path& root, const std::vector<std::string>& paths
   PackedTree packed{.file = temporary_file(), .digest = {}};
   Writer out(packed.file);
   out.bytes(kTreeMagic);
-  for (const std::string& name : with_parents(paths)) pack_entry(out, root / name, name);
+  for (const std::string& name : with_parents(paths)) packed.files += pack_entry(out, root / name, name);
   out.bytes({&kEnd, 1});
   packed.digest = out.finish();
   packed.bytes = out.size();

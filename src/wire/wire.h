@@ -96,6 +96,7 @@ struct PackedTree {
   Fd file;  ///< an unlinked temporary file, at offset 0
   Digest digest;
   std::uint64_t bytes = 0;
+  std::size_t files = 0;  ///< links among them, directories not
 };
 
 /// Packs `paths` (relative, '/' between; files, links and directories) of `root`; parents that are not listed
