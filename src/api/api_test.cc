@@ -214,6 +214,11 @@ TEST_CASE("what is asked wrongly is answered with what is wrong") {
   CHECK(world.call("GET", "/v1/apps/hello/releases/x").status == 400);
   CHECK(world.call("GET", "/v1/sources/sha256:00").status == 400);
   CHECK(world.call("GET", "/v1/apps/hello/logs?tail=-1").status == 400);
+  const net::ClientResponse logs = world.call("GET", "/v1/apps/hello/logs?follow=1&service=wbe");
+  CHECK(logs.status == 404);
+  CHECK(logs.body.contains("hello has no service 'wbe'; it has: web"));
+  CHECK(world.call("POST", "/v1/apps/hello/exec", Json::parse(R"({"service": "wbe", "command": ["sh"]})"))
+            .body == logs.body);
   CHECK(world.call("POST", "/v1/apps/other/releases", world.hello("grey")).status == 400);
   CHECK(world.call("POST", "/v1/session").status == 400);
 }

@@ -80,7 +80,11 @@ net::Response Handlers::server(net::Request&) {
 
 net::Response Handlers::logs(net::Request& request) {
   LogQuery query = parse_log_query(request);
-  parts_.releases.list(query.app);  // an app that is not there is said at once
+  // An app or a service that is not there is said at once; a service that was there has still its logs.
+  std::set<std::string> without = query.services;
+  for (const logs::InstanceLog& log : logs::list(options_.state / "logs", query.app))
+    without.erase(log.service);
+  parts_.releases.check_services(query.app, without);
   auto produce = [this, query](Feed& feed, const std::stop_token& stop) {
     stream_logs(query, options_.state / "logs", parts_.supervisor, feed, stop);
   };

@@ -115,6 +115,7 @@ net::Response Handlers::exec(net::Request& request) {
   const std::string& app = request.parameters.at(0);
   wire::ProgramRequest wanted = wire::parse_program_request(request.json());
   if (wanted.command.empty()) throw Error(Error::invalid, "which program? there is no command");
+  parts_.releases.check_services(app, {wanted.service});
   release::AppStatus status = parts_.releases.status(app);
   InstanceStatus instance = chosen(status, wanted);
   check_user(wanted.user, parts_.releases.one_off(app, wanted.service, "").group.workload.uid);

@@ -119,7 +119,7 @@ struct Plan {
   int to = 0;                                               ///< the number the new one would get
   std::vector<Change> changes;                              ///< in the order of starting
   std::vector<std::string> routes, ports;                   ///< "hello.localhost", ":5432 -> db"
-  std::map<std::string, std::vector<std::string>> secrets;  ///< name -> the services that see it; all open
+  std::map<std::string, std::vector<std::string>> secrets;  ///< name -> the services that see it, maybe none
   std::vector<std::string> scaled;      ///< "web x3, the file says 1", "web x2 by the file, no longer 3"
   std::vector<std::string> commands;    ///< "web: flask db upgrade": what is run before anything starts
   std::vector<std::string> not_undone;  ///< of a rollback: "v3 web: flask db upgrade"
@@ -278,6 +278,10 @@ class Releases {
   Release get(const std::string& app, int number) const;  ///< throws `missing`
   Json model(const std::string& app, int number) const;
   AppStatus status(const std::string& app) const;
+
+  /// Throws `missing`, with the services there are, if what serves (before the first switch: what is being
+  /// released) lacks one of these.
+  void check_services(const std::string& app, const std::set<std::string>& services) const;
 
   /// What a program needs that is run with what the service of the serving release has. Throws `missing` for
   /// a service that it does not have. Whether an instance of it runs does not matter.

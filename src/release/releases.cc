@@ -387,6 +387,19 @@ Release Releases::get(const std::string& app, int number) const {
   return impl_->read([&](store::Transaction& t) { return shown(must_find(t, app, number).release); });
 }
 
+void Releases::check_services(const std::string& app, const std::set<std::string>& services) const {
+  impl_->read([&](store::Transaction& t) {
+    const std::optional<AppRow> row = find_app(t, app);
+    if (!row) no_app(app);
+    std::optional<int> shown = row->serving;
+    if (!shown) shown = moving_number(t, app);
+    if (!shown) return 0;
+    const app::App model = app_of(must_find(t, app, *shown).request);
+    for (const std::string& service : services) check_service(model, service);
+    return 0;
+  });
+}
+
 Json Releases::model(const std::string& app, int number) const {
   return impl_->read([&](store::Transaction& t) { return must_find(t, app, number).request.model; });
 }
@@ -426,13 +439,9 @@ OneOff Releases::one_off(const std::string& app, const std::string& service, con
     if (!row) no_app(app);
     if (!row->serving) throw Error(Error::missing, fmt::format("no release of {} serves", app));
     const Row serving = must_find(t, app, *row->serving);
-    const auto group = serving.groups.find(service);
-    if (group == serving.groups.end()) {
-      throw Error(Error::missing,
-                  fmt::format("{} of {} has no service '{}'", version(*row->serving), app, service));
-    }
+    check_service(app_of(serving.request), service);
     // A service that was kept is still that of the release that started it.
-    const int number = release_of(group->second);
+    const int number = release_of(serving.groups.at(service));
     const Row origin = must_find(t, app, number);
     ResolveFor release{.number = number,
                        .environment = origin.request.environment,
