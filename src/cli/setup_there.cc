@@ -41,6 +41,8 @@ class Remote {
   holdall::Command ssh(const std::vector<std::string>& words, bool terminal) const {
     holdall::Command command;
     command.argv = {"ssh", terminal ? "-t" : "-T"};
+    // Else it says of every terminal that it is closed.
+    if (terminal) command.argv.insert(command.argv.end(), {"-o", "LogLevel=ERROR"});
     if (!host_.user.empty()) command.argv.insert(command.argv.end(), {"-l", host_.user});
     if (host_.port) command.argv.insert(command.argv.end(), {"-p", std::to_string(host_.port)});
     command.argv.insert(command.argv.end(), {"--", host_.name});
@@ -158,13 +160,16 @@ int setup_there(const std::string& destination, const std::vector<std::string>& 
   }
   bool removes = std::ranges::find(words, "--remove") != words.end();
   if (code != 0 || dry_run || removes) return code;
+  // What a browser takes as a name of this machine.
+  const std::string domain = host.name.contains(':') ? "shop.example.com" : host.name;
   out.line(
       fmt::format("\npaste into compose.yaml:\n\n"
                   "x-holdall:\n"
                   "  environments:\n"
                   "    production:\n"
-                  "      host: ssh://{}\n",
-                  destination));
+                  "      host: {}\n"
+                  "      domain: {}   # ${{HOLDALL_DOMAIN}}: the name that people type",
+                  app::text(host), domain));
   return 0;
 }
 
