@@ -206,7 +206,7 @@ Json Server::put_file(const std::string& target, int file) {
 
 net::UpgradeAnswer Server::upgrade(const std::string& target, const Json& body, std::string_view protocol) {
   net::ClientRequest request{.method = "POST", .target = target, .body = body.print()};
-  request.headers.emplace_back(wire::kClientHeader, wire::build().version);
+  sign(request);
   request.headers.emplace_back("Content-Type", "application/json");
   request.upgrade = protocol;
   const Deadline deadline = Deadline::after(kCallTimeout);
