@@ -221,6 +221,8 @@ void ProcessInstance::shim_left() {
   pidfd_.reset();
   if (phase_ != ended_) take_ending();
   if (phase_ == ended_) return;
+  // A control that never heard its shim knows it from what the child left on its way into the program.
+  if (!executed_ && tree_) executed_ = tree_->started;
   if (namespace_is_empty) tree_.reset();
   phase_ = lost_;
   finish_lost();
