@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Kills Holdall's processes at every point of a release or an upgrade and looks whether anything was lost.
 
-usage: torture.py --each [--short]            every failpoint, each victim, once
+usage: torture.py --each [--short] [--in OPERATION]     every failpoint, each victim, once
        torture.py --random [--kills 200] [--seed N]
        torture.py --selftest                  plants each fault and sees its guard complain
        torture.py --pair POINT VICTIM [--in OPERATION] [--times N]     one pair of `each` again and again
@@ -254,8 +254,8 @@ def dry_run(world):
     return passed
 
 
-def each(world, short, chooser):
-    """Every failpoint of every operation, with every victim; in the short form each point once, victims in turn."""
+def each(world, short, chooser, only=None):
+    """Every failpoint of every operation, or of `only` one, with every victim; in the short form some of them."""
     passed = dry_run(world)
     tried = set()
     runs = []
@@ -264,7 +264,8 @@ def each(world, short, chooser):
             for victim in VICTIMS:
                 if (name, victim) not in tried:
                     tried.add((name, victim))
-                    runs.append((operation, name, victim))
+                    if operation == (only or operation):
+                        runs.append((operation, name, victim))
     print(f'{len({name for _, name, _ in runs})} failpoints, {len(runs)} pairs of point and victim')
     if short:
         control = [run for run in runs if run[2] == 'control']
@@ -436,7 +437,7 @@ def main():
     parser.add_argument('--selftest', action='store_true')
     parser.add_argument('--short', action='store_true')
     parser.add_argument('--pair', nargs=2, metavar=('POINT', 'VICTIM'))
-    parser.add_argument('--in', dest='operation', default='good', choices=OPERATIONS)
+    parser.add_argument('--in', dest='operation', choices=OPERATIONS)
     parser.add_argument('--times', type=int, default=50)
     parser.add_argument('--kills', type=int, default=200)
     parser.add_argument('--seed', type=int, default=None)
@@ -451,10 +452,10 @@ def main():
     if options.selftest or everything:
         forms.append(('selftest', selftest))
     if options.pair:
-        runs = [(options.operation, *options.pair)] * options.times
+        runs = [(options.operation or 'good', *options.pair)] * options.times
         forms.append(('pair', lambda world: print(f'{run_pairs(world, runs)} of {len(runs)} met their point')))
     if options.each or everything:
-        forms.append(('each', lambda world: each(world, options.short, chooser)))
+        forms.append(('each', lambda world: each(world, options.short, chooser, options.operation)))
     if options.random or everything:
         kills, least = (40, 1) if options.short else (options.kills, 5)
         forms.append(('random', lambda world: at_random(world, kills, chooser, least)))
