@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from harness import processes, until
 from sshd import Client, Sshd
+from terminal_test import Screen
 
 
 @pytest.fixture
@@ -74,6 +75,47 @@ def test_logs_are_followed_through_ssh_and_end_with_their_reader(shop, sshd, cli
         follow.send_signal(signal.SIGINT)
         follow.wait(30)
     until('the session to end with it', lambda: not children_of_ssh(sshd))
+
+
+class Desk:
+    """The server behind sshd, for Screen."""
+
+    def __init__(self, shop, sshd, client):
+        self.desk, self.binary, self.url = shop.directory, shop.server.binary, sshd.url
+        self.environment = {**shop.server.environment, **client.environment, 'HOLDALL_API': '/nonexistent/api.sock'}
+
+
+def test_exec_through_ssh_is_a_terminal_here_with_its_size_its_keys_and_its_exit_code(shop, sshd, client):
+    client.trust(sshd)
+    shop.deploy()
+    screen = Screen(Desk(shop, sshd, client), 'exec', 'web', 'sh')
+    screen.wait_for(b'$ ')
+    assert screen.is_raw()
+    screen.send(b'stty size; tty; echo "I am $HOLDALL_INSTANCE"\r')
+    screen.wait_for(b'31 97')
+    screen.wait_for(b'/dev/pts/')
+    screen.wait_for(b'I am web.1')
+    screen.resize(20, 60)
+    screen.send(b'stty size\r')
+    screen.wait_for(b'20 60')
+    screen.send(b'sleep 3600.71\r')
+    until('it to sleep', lambda: [p for p in processes() if p.argv == ('sleep', '3600.71')])
+    screen.send(b'\x03')
+    until('Ctrl-C to end it', lambda: not [p for p in processes() if p.argv == ('sleep', '3600.71')])
+    screen.send(b'exit 7\r')
+    assert screen.end() == 7
+    until('the session to end', lambda: not children_of_ssh(sshd))
+
+
+def test_a_program_goes_when_its_ssh_connection_is_cut(shop, sshd, client):
+    client.trust(sshd)
+    shop.deploy()
+    screen = Screen(Desk(shop, sshd, client), 'run', 'web', 'sleep', '3600.72')
+    until('it to run', lambda: [p for p in processes() if p.argv == ('sleep', '3600.72')])
+    for session in children_of_ssh(sshd):
+        os.kill(session.pid, signal.SIGKILL)
+    assert screen.end() == 125
+    until('it to be gone', lambda: not [p for p in processes() if p.argv == ('sleep', '3600.72')])
 
 
 def test_a_control_that_is_killed_is_waited_for_through_ssh(shop, sshd, client):

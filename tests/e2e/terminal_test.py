@@ -94,6 +94,9 @@ class Screen:
     def send(self, text):
         os.write(self.fd, text)
 
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack('4H', rows, columns, 0, 0))
+
     def is_raw(self):
         return not termios.tcgetattr(self.fd)[3] & termios.ICANON
 
@@ -250,7 +253,7 @@ def test_a_terminal_is_the_programs_own(desk, verb):
         screen.wait_for(b'xterm-256color\r\n')
         screen.wait_for(b'error\r\n')
         assert screen.is_raw()
-        fcntl.ioctl(screen.fd, termios.TIOCSWINSZ, struct.pack('4H', 50, 132, 0, 0))
+        screen.resize(50, 132)
         os.kill(screen.pid, signal.SIGWINCH)
         def sees_new_size():
             screen.send(b'stty size\n')
