@@ -24,6 +24,7 @@ struct Row {
   Right right;
   net::Response (Handlers::*answer)(net::Request&);
   std::optional<Scope> about = std::nullopt;
+  std::string (*program)(const net::Request&) = nullptr;  ///< the name of the one it starts, for the record
 
   Scope scope() const { return about.value_or(scope_of(pattern)); }
   /// Whether it changes nothing. A GET for administrators shows what is not everybody's; one that opens a
@@ -32,6 +33,18 @@ struct Row {
     return right == Right::read || (right == Right::admin && std::string_view(method) == "GET");
   }
 };
+
+/// Arguments may hold what is secret; the name says enough. Empty: the service's own command.
+std::string named_program(const net::Request& request) {
+  try {
+    const wire::ProgramRequest wanted = wire::parse_program_request(request.json());
+    const bool replaces = wanted.entrypoint && !wanted.entrypoint->empty();
+    const std::vector<std::string>& argv = replaces ? *wanted.entrypoint : wanted.command;
+    return argv.empty() ? "" : argv.front();
+  } catch (const Error&) {
+    return "";  // whoever answers the call says what is wrong with it
+  }
+}
 
 constexpr Row kRoutes[] = {
     {"GET", "/v1/server", Right::read, &Handlers::server, Scope::any},
@@ -61,8 +74,8 @@ constexpr Row kRoutes[] = {
     {"GET", "/v1/apps/*/processes", Right::read, &Handlers::processes},
     {"GET", "/v1/apps/*/stats", Right::read, &Handlers::stats},
     {"GET", "/v1/apps/*/events", Right::read, &Handlers::app_events},
-    {"POST", "/v1/apps/*/exec", Right::run, &Handlers::exec},
-    {"POST", "/v1/apps/*/run", Right::run, &Handlers::run},
+    {"POST", "/v1/apps/*/exec", Right::run, &Handlers::exec, std::nullopt, &named_program},
+    {"POST", "/v1/apps/*/run", Right::run, &Handlers::run, std::nullopt, &named_program},
     {"GET", "/v1/sources/*", Right::read, &Handlers::find_source, Scope::any},
     {"PUT", "/v1/sources/*", Right::deploy, &Handlers::put_source, Scope::any},
     {"GET", "/v1/access", Right::admin, &Handlers::people},
@@ -90,8 +103,19 @@ void conclude(Calls& calls, std::int64_t id, const net::Request& request, int st
   }
 }
 
+/// Whether the caller may still make this call, whatever has become of their rights.
+Visits::Allowed still_admitted(const Access& access, const Row& row, const net::Request& request) {
+  auto who = std::make_shared<net::Request>();
+  who->listener = request.listener;
+  who->introduced = request.introduced;
+  who->headers = request.headers;
+  who->parameters = request.parameters;
+  who->query = request.query;
+  return [&access, &row, who] { return access.admits(*who, row.right, row.scope()); };
+}
+
 /// What every call has in common: rights, versions, the record of changes and denials.
-net::Response answer(Handlers& handlers, const Access& access, Calls& calls, const Row& row,
+net::Response answer(Handlers& handlers, const Access& access, Calls& calls, Visits& visits, const Row& row,
                      net::Request& request) {
   Caller caller = access.caller(request);
   request.user = caller.name;
@@ -104,8 +128,10 @@ net::Response answer(Handlers& handlers, const Access& access, Calls& calls, con
   try {
     caller.check(row.right, row.scope(), call.app);
     wire::check_versions(request.header(wire::kClientHeader), wire::build().version);
+    if (row.program) call.program = row.program(request);
     if (!row.looks()) change = calls.begin(call);
     response = (handlers.*row.answer)(request);
+    if (!local) visits.watch(response, still_admitted(access, row, request));
   } catch (const Error& error) {
     response = net::error_response(error);
     if (error.kind() == Error::broken) request.log_fields["msg"] = error.what();
@@ -125,13 +151,14 @@ struct Api::Impl {
       : people(parts.database, options.ssh),
         access(options.owner, options.group, people, parts.clock),
         calls(parts.database, parts.clock),
-        handlers(parts, std::move(options), access, people, calls) {
+        handlers(parts, std::move(options), access, people, calls, visits) {
     health.add("database", kit::database_check(parts.database, schema()));
   }
 
   People people;
   Access access;
   Calls calls;
+  Visits visits;
   Handlers handlers;
   kit::Health health;
 };
@@ -143,7 +170,7 @@ std::vector<net::Route> Api::routes() {
   std::vector<net::Route> routes = kit::health_routes(impl_->health, wire::to_json(wire::build()).print());
   for (const Row& row : kRoutes) {
     auto handler = [this, &row](net::Request& request) {
-      return answer(impl_->handlers, impl_->access, impl_->calls, row, request);
+      return answer(impl_->handlers, impl_->access, impl_->calls, impl_->visits, row, request);
     };
     auto admits = [this, &row](const net::Request& request) {
       return impl_->access.admits(request, row.right, row.scope());

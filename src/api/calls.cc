@@ -29,10 +29,11 @@ void forget_the_oldest(store::Transaction& t, bool denied, std::int64_t most) {
 
 std::int64_t insert(store::Transaction& t, const Call& call, std::int64_t at) {
   t.execute(
-      "insert into calls (at, who, method, path, app_id, status, denied, count) values (?, ?, ?, ?, ?, ?, ?, "
-      "1)",
+      "insert into calls (at, who, method, path, app_id, status, denied, count, program) "
+      "values (?, ?, ?, ?, ?, ?, ?, 1, ?)",
       {at, bounded(call.who), call.method, bounded(call.path), bounded(call.app),
-       call.status ? store::Value(std::int64_t{*call.status}) : store::Value(), std::int64_t{call.denied}});
+       call.status ? store::Value(std::int64_t{*call.status}) : store::Value(), std::int64_t{call.denied},
+       bounded(call.program)});
   std::int64_t id = 0;
   t.query("select last_insert_rowid()", {}, [&](const store::Row& row) { id = row.integer(0); });
   return id;
@@ -44,6 +45,7 @@ Call call(const store::Row& row) {
            .method = row.text(2),
            .path = row.text(3),
            .app = row.text(4),
+           .program = row.text(8),
            .status = std::nullopt,
            .denied = row.integer(6) != 0,
            .count = row.integer(7)};
@@ -59,6 +61,7 @@ Json to_json(const Call& call) {
                        {"method", call.method},
                        {"path", call.path},
                        {"app", call.app},
+                       {"program", call.program},
                        {"status", call.status ? Json(*call.status) : Json()},
                        {"denied", call.denied},
                        {"count", call.count}});
@@ -113,7 +116,8 @@ std::vector<Call> Calls::list(const std::vector<std::string>& apps, std::size_t 
   if (!where.empty()) where += ")";
   parameters.emplace_back(static_cast<std::int64_t>(most));
   std::string sql = fmt::format(
-      "select at, who, method, path, app_id, status, denied, count from calls{} order by id desc limit ?",
+      "select at, who, method, path, app_id, status, denied, count, program from calls{} order by id desc "
+      "limit ?",
       where);
   database_.read([&](store::Transaction& t) {
     t.query(sql, parameters, [&](const store::Row& row) { calls.push_back(call(row)); });

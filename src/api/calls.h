@@ -16,6 +16,7 @@ namespace holdall::api {
 struct Call {
   WallTime at;
   std::string who, method, path, app;
+  std::string program = {};   ///< that it starts, without arguments
   std::optional<int> status;  ///< nothing: control ended before the answer
   bool denied = false;        ///< for want of a right
   std::int64_t count = 1;     ///< how often the same was denied in a row

@@ -40,8 +40,14 @@ Json pid(int pid) { return Json::object({{"pid", pid}}); }
 
 }  // namespace
 
-Handlers::Handlers(Parts parts, Options options, const Access& access, People& people, Calls& calls)
-    : parts_(parts), options_(std::move(options)), access_(access), people_(people), calls_(calls) {
+Handlers::Handlers(Parts parts, Options options, const Access& access, People& people, Calls& calls,
+                   Visits& visits)
+    : parts_(parts),
+      options_(std::move(options)),
+      access_(access),
+      people_(people),
+      calls_(calls),
+      visits_(visits) {
   // What an upload left that a crash cut short.
   std::filesystem::remove_all(options_.state / "uploads");
   if (options_.is_private) {

@@ -8,6 +8,7 @@
 #include "api/calls.h"
 #include "api/people.h"
 #include "api/session.h"
+#include "api/visits.h"
 #include "base/tasks.h"
 
 namespace holdall::api {
@@ -15,7 +16,7 @@ namespace holdall::api {
 /// What answers each route: parse, call, answer. The routes' table in api.cc says which is which.
 class Handlers {
  public:
-  Handlers(Parts parts, Options options, const Access& access, People& people, Calls& calls);
+  Handlers(Parts parts, Options options, const Access& access, People& people, Calls& calls, Visits& visits);
   ~Handlers();
   void stop();
 
@@ -90,6 +91,7 @@ class Handlers {
   const Access& access_;
   People& people_;
   Calls& calls_;
+  Visits& visits_;
   std::unique_ptr<Sessions> sessions_;  ///< of a private server
   TaskGroup streams_;
 };

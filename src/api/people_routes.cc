@@ -86,6 +86,7 @@ net::Response Handlers::add_person(net::Request& request) {
 
 net::Response Handlers::remove_person(net::Request& request) {
   people_.remove(request.parameters.at(0));
+  visits_.look();
   return net::json_response(Json::object());
 }
 

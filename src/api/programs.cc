@@ -21,16 +21,14 @@ using supervise::InstanceStatus;
 /// What becomes of a program, for the log: who ran what where.
 struct Run {
   std::string app, instance, by;
-  std::vector<std::string> argv;
+  std::string program;  ///< its name alone: arguments may hold what is secret
 
   void log(const char* type, Json fields) const {
-    Json words = Json::array();
-    for (const std::string& word : argv) words.add(word);
     fields["app"] = app;
     fields["instance"] = instance;
     fields["by"] = by;
-    fields["argv"] = words;
-    log::info(type, fmt::format("{} on {}/{}: {}", by, app, instance, fmt::join(argv, " ")), fields);
+    fields["program"] = program;
+    log::info(type, fmt::format("{} on {}/{}: {}", by, app, instance, program), fields);
   }
 };
 
@@ -119,7 +117,7 @@ net::Response Handlers::exec(net::Request& request) {
   release::AppStatus status = parts_.releases.status(app);
   InstanceStatus instance = chosen(status, wanted);
   check_user(wanted.user, parts_.releases.one_off(app, wanted.service, "").group.workload.uid);
-  Run run{app, fmt::format("{}.{}", instance.service, instance.slot), request.user, wanted.command};
+  Run run{app, fmt::format("{}.{}", instance.service, instance.slot), request.user, wanted.command.front()};
   if (wanted.detach) {
     run.log("program.leave", Json::object());
     parts_.engine.leave(instance.id, program_of(wanted));
@@ -148,7 +146,7 @@ net::Response Handlers::run(net::Request& request) {
   }
   if (workload.command.empty()) throw Error(Error::invalid, "which program? there is no command");
   wanted.command = workload.command;
-  Run run{app, fmt::format("{}.{}", workload.service, tag), request.user, wanted.command};
+  Run run{app, fmt::format("{}.{}", workload.service, tag), request.user, wanted.command.front()};
   wanted.environment.try_emplace("HOLDALL_INSTANCE", run.instance);
   if (wanted.detach) {
     run.log("program.leave", Json::object());

@@ -204,6 +204,16 @@ TEST_CASE("who administers some apps sees in the record what was done to those")
   CHECK(calls("admin-of-store", "app=hello").status == 403);
 }
 
+TEST_CASE("the record names the program that a call was to start, and none of its arguments") {
+  World world;
+  world.run("grey");
+  world.call("POST", "/v1/apps/hello/exec",
+             Json::parse(R"({"service": "web", "command": ["psql", "--password=hunter2"]})"));
+  const std::string record = world.call("GET", "/v1/access/log").body;
+  CHECK(record.contains(R"("program":"psql")"));
+  CHECK_FALSE(record.contains("hunter2"));
+}
+
 TEST_CASE("who may act for some apps finds and names what was sent for these, though others have the same") {
   Callers world;
   std::filesystem::create_directory(world.state.path / "source");

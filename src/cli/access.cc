@@ -149,8 +149,10 @@ int show_log(Invocation& call) {
   Table table({"TIME", "WHO", "APP", "CALL", "RESULT"});
   const Json::Array& calls = answer.at("calls").items();
   for (auto one = calls.rbegin(); one != calls.rend(); ++one) {  // the newest last, as in a log
-    table.row({one->at("time").string(), one->at("who").string(), one->string_or("app", ""),
-               fmt::format("{} {}", one->at("method").string(), one->at("path").string()), result_of(*one)});
+    std::string what = fmt::format("{} {}", one->at("method").string(), one->at("path").string());
+    if (std::string program = one->string_or("program", ""); !program.empty()) what += ": " + program;
+    table.row({one->at("time").string(), one->at("who").string(), one->string_or("app", ""), std::move(what),
+               result_of(*one)});
   }
   std::fputs(table.text().c_str(), stdout);
   return 0;

@@ -3,13 +3,14 @@ import json
 import re
 import socket
 import ssl
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'lib'))
-from harness import Server, free_port, until
+from harness import Server, free_port, processes, until
 
 COMPOSE = """\
 name: {name}
@@ -116,3 +117,36 @@ def test_the_certificate_outlives_the_server_and_no_token_stands_anywhere(server
         if path.is_file():
             assert value.encode() not in path.read_bytes()
     assert value not in server.log_path.read_text()
+
+
+def test_who_loses_access_loses_what_is_open_and_the_record_names_the_program_without_its_arguments(server):
+    leaver, stayer = (token(server, name, '--role', 'run') for name in ('leaver', 'stayer'))
+    app = server.app('desk', COMPOSE.format(name='desk').replace('    command', '    deploy: {update_config: {monitor: 0s}}\n    command').replace('["sleep", "1000"]', '["sh", "-c", "echo up; exec sleep 1000"]'))
+    server.cli('deploy', cwd=app)
+    url = leaver['HOLDALL_HOST']
+
+    def start(who, *words):
+        return subprocess.Popen([server.binary, '-H', url, *words], cwd=app, env={**server.environment, **who}, stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def asleep():
+        return sorted(p.argv[1] for p in processes() if p.argv[:1] == ('sleep',) and p.argv[1].startswith('3600.6'))
+
+    programs = [start(leaver, 'exec', 'web', 'sleep', '3600.61'), start(stayer, 'exec', 'web', 'sleep', '3600.62')]
+    follow = start(leaver, 'logs', '-f', 'web')
+    try:
+        until('both programs to run', lambda: asleep() == ['3600.61', '3600.62'])
+        assert follow.stdout.readline().endswith('| up\n')
+        server.cli('access', 'remove', 'leaver')
+        assert follow.wait(30) == 6 and 'error' in follow.stderr.read()
+        assert programs[0].wait(30) != 0
+        until('its program to be gone', lambda: asleep() == ['3600.62'])
+        assert programs[1].poll() is None
+    finally:
+        for one in (follow, *programs):
+            one.kill()
+            one.communicate()
+    record = [call for call in server.json('access', 'log')['calls'] if call['path'].endswith('/exec')]
+    assert [(call['who'], call['program']) for call in sorted(record, key=lambda call: call['who'])] == [('leaver', 'sleep'), ('stayer', 'sleep')]
+    assert 'sleep' in server.cli('access', 'log').stdout
+    assert '3600.6' not in server.log_path.read_text(), 'arguments may hold what is secret'
