@@ -56,6 +56,7 @@ constexpr Row kRoutes[] = {
     {"GET", "/v1/apps/*/releases/*", Right::read, &Handlers::release},
     {"GET", "/v1/apps/*/releases/*/events", Right::read, &Handlers::events},
     {"POST", "/v1/apps/*/rollback", Right::deploy, &Handlers::rollback},
+    {"POST", "/v1/apps/*/withdraw", Right::deploy, &Handlers::withdraw},
     {"POST", "/v1/apps/*/cancel", Right::deploy, &Handlers::cancel},
     {"POST", "/v1/apps/*/scale", Right::deploy, &Handlers::scale},
     {"POST", "/v1/apps/*/restart", Right::run, &Handlers::restart},

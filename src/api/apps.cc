@@ -206,6 +206,12 @@ net::Response Handlers::rollback(net::Request& request) {
   return net::json_response(Json::object({{"release", to_json(begun)}}), 201);
 }
 
+net::Response Handlers::withdraw(net::Request& request) {
+  const int number = static_cast<int>(request.json().at("number").integer());
+  parts_.releases.withdraw(app_of(request), number, request.user, Deadline::after(kDestroyTimeout));
+  return net::json_response(Json::object());
+}
+
 net::Response Handlers::cancel(net::Request& request) {
   parts_.releases.cancel(app_of(request), request.user);
   return net::json_response(Json::object());

@@ -36,6 +36,7 @@ class Handlers {
   net::Response release(net::Request& request);
   net::Response events(net::Request& request);
   net::Response rollback(net::Request& request);
+  net::Response withdraw(net::Request& request);
   net::Response cancel(net::Request& request);
   net::Response destroy(net::Request& request);
 

@@ -56,6 +56,7 @@ class Rollout {
   struct Done {
     Server* server = nullptr;
     std::optional<int> before;  ///< the release that it served
+    int number = 0;             ///< of this release
     bool live = false;          ///< what it serves now is this release
     std::string told = "not touched";
     Json answer = Json::object();
@@ -101,6 +102,7 @@ class Rollout {
     const Json release = done.answer.at("release");
     const int number = static_cast<int>(release.at("number").integer());
     const std::string version = fmt::format("v{}", number);
+    done.number = number;
     begun(server, version, &done == &done_.back());
     if (options_.detach) return detached(version);
     if (!options_.json && !several())
@@ -200,10 +202,7 @@ class Rollout {
   }
 
   void take_back(Done& done) {
-    if (!done.before) {
-      done.told += ", and stays: it served nothing before";
-      return;
-    }
+    if (!done.before) return withdraw(done);
     if (!options_.json) out_.line(fmt::format("back to v{} on {}", *done.before, done.server->name()));
     try {
       Json body = Json::object({{"to", *done.before}});
@@ -215,6 +214,18 @@ class Rollout {
                                 : fmt::format("v{} serves again", *done.before);
     } catch (const Error& error) {
       done.told += fmt::format(", and did not go back to v{}: {}", *done.before, error.what());
+    }
+  }
+
+  /// It served nothing before, and does so again.
+  void withdraw(Done& done) {
+    if (!options_.json) out_.line(fmt::format("stopping v{} on {}", done.number, done.server->name()));
+    try {
+      done.server->post(path_ + "/withdraw", Json::object({{"number", done.number}}), random_id());
+      done.live = false;
+      done.told = fmt::format("v{} is stopped: nothing serves, as before", done.number);
+    } catch (const Error& error) {
+      done.told += fmt::format(", and was not stopped: {}", error.what());
     }
   }
 

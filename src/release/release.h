@@ -291,6 +291,11 @@ class Releases {
   /// for the end; throws `busy` at the deadline (call again), `conflict` during a release.
   void destroy(const std::string& app, Deadline deadline);
 
+  /// Of an app in which nothing served before its release `number`, which serves: the same, but the app and
+  /// what was set for it stay, and the release counts as failed, with who took it back as its reason. Of a
+  /// release that failed: nothing is done. Throws `conflict` if another release serves or it replaced one.
+  void withdraw(const std::string& app, int number, const std::string& by, Deadline deadline);
+
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;

@@ -452,6 +452,44 @@ TEST_CASE("a destruction that takes too long is busy, and goes on when control c
   CHECK(house.releases->apps().empty());
 }
 
+TEST_CASE("a first release that is taken back is stopped, counts as failed, and the next one is as a first") {
+  House house;
+  house.run(house.web("grey"));
+  const auto soon = [] { return Deadline::after(std::chrono::seconds(20)); };
+  CHECK_THROWS_WITH_AS(house.releases->withdraw("hello", 2, "alice", soon()), "hello has no release v2",
+                       Error);
+  house.releases->withdraw("hello", 1, "alice", soon());
+  CHECK(house.fake_router.last_table().routes.empty());
+  CHECK(house.wanted().empty());
+  CHECK(house.releases->get("hello", 1).step == Step::failed);
+  CHECK(house.releases->get("hello", 1).reason == "taken back by alice");
+  CHECK_FALSE(house.releases->status("hello").serving.has_value());
+  CHECK_THROWS_WITH_AS(house.releases->rollback("hello", 1, "alice"), "no release of hello serves", Error);
+  house.releases->withdraw("hello", 1, "alice", soon());  // as a retry does
+
+  CHECK(house.run(house.web("green")).number == 2);
+  CHECK(house.wanted() == Strings{"hello/web@v2"});
+  CHECK(house.run(house.web("blue")).number == 3);
+  CHECK_THROWS_WITH_AS(house.releases->withdraw("hello", 2, "alice", soon()), "v2 of hello does not serve",
+                       Error);
+  CHECK_THROWS_WITH_AS(house.releases->withdraw("hello", 3, "alice", soon()),
+                       "v3 of hello took the place of v2: roll back to that", Error);
+}
+
+TEST_CASE("a first release that was being taken back when control died is taken back by the next one") {
+  House house;
+  house.run(house.web("grey"));
+  house.supervisor.keep_stopping(true);
+  CHECK_THROWS_WITH_AS(
+      house.releases->withdraw("hello", 1, "alice", Deadline::after(std::chrono::milliseconds(20))),
+      "hello is still being stopped; call again to wait on", Error);
+  house.restart();
+  house.supervisor.vanish({"hello/web@v1"});
+  house.releases->withdraw("hello", 1, "alice", Deadline::after(std::chrono::seconds(20)));
+  CHECK(house.releases->get("hello", 1).step == Step::failed);
+  CHECK(house.wanted().empty());
+}
+
 TEST_CASE("an app with a release in progress is not destroyed") {
   House house;
   house.supervisor.begins("web", Health::starting);

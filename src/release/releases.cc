@@ -108,6 +108,18 @@ struct Releases::Impl {
     return result;
   }
 
+  /// Throws `busy` at the deadline.
+  void wait_destroyed(const std::string& app, Deadline deadline) {
+    for (;;) {
+      const std::uint64_t told = news.told();
+      const auto row = read([&](store::Transaction& t) { return find_app(t, app); });
+      if (!row || !row->destroying) return;
+      if (!news.wait(told, deadline)) {
+        throw Error(Error::busy, fmt::format("{} is still being stopped; call again to wait on", app));
+      }
+    }
+  }
+
   /// A release whose request is that of the serving one, changed. Nothing if it would change nothing.
   std::optional<Release> again(const std::string& app, const std::string& by, const std::string& key,
                                const std::function<void(Request&)>& change) {
@@ -462,14 +474,33 @@ void Releases::destroy(const std::string& app, Deadline deadline) {
     set_destroying(t, app);
   });
   impl_->destroy(app);
-  for (;;) {
-    const std::uint64_t told = impl_->news.told();
-    const bool there = impl_->read([&](store::Transaction& t) { return find_app(t, app).has_value(); });
-    if (!there) return;
-    if (!impl_->news.wait(told, deadline)) {
-      throw Error(Error::busy, fmt::format("{} is still being stopped; call again to wait on", app));
+  impl_->wait_destroyed(app, deadline);
+}
+
+void Releases::withdraw(const std::string& app, int number, const std::string& by, Deadline deadline) {
+  bool over = false;
+  impl_->context.commit("withdraw", [&](store::Transaction& t) {
+    const std::optional<AppRow> row = find_app(t, app);
+    if (!row) no_app(app);
+    if (row->withdrawing) return;
+    check_still(t, app, impl_->context.clock);
+    Row serving = must_find(t, app, number);
+    over = serving.release.step == Step::failed;
+    if (over) return;
+    if (row->serving != number) {
+      throw Error(Error::conflict, fmt::format("{} of {} does not serve", version(number), app));
     }
-  }
+    if (serving.replaces) {
+      throw Error(Error::conflict, fmt::format("{} of {} took the place of {}: roll back to that",
+                                               version(number), app, version(*serving.replaces)));
+    }
+    serving.release.reason = fmt::format("taken back by {}", by);
+    update_step(t, serving, serving.release.step);
+    set_withdrawing(t, app);
+  });
+  if (over) return;
+  impl_->destroy(app);
+  impl_->wait_destroyed(app, deadline);
 }
 
 }  // namespace holdall::release

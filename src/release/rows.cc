@@ -43,9 +43,17 @@ std::map<std::string, Variable> parse_variables(const Json& json) {
   return variables;
 }
 
+// The column `destroying`.
+constexpr std::int64_t kStays = 0, kDestroying = 1, kWithdrawing = 2;
+
 AppRow app_row(const store::Row& row) {
-  AppRow app{row.text(0), optional_int(row, 1), static_cast<int>(row.integer(2)), row.integer(3) != 0, {},
-             {}};
+  AppRow app{.name = row.text(0),
+             .serving = optional_int(row, 1),
+             .next_number = static_cast<int>(row.integer(2)),
+             .destroying = row.integer(3) != kStays,
+             .withdrawing = row.integer(3) == kWithdrawing,
+             .maintenance = {},
+             .variables = {}};
   if (const std::string text = row.text(4); !text.empty()) {
     const Json maintenance = Json::parse(text);
     app.maintenance =
@@ -167,7 +175,15 @@ void set_maintenance(store::Transaction& t, const std::string& app,
 }
 
 void set_destroying(store::Transaction& t, const std::string& app) {
-  t.execute("update apps set destroying = 1 where id = ?", {app});
+  t.execute("update apps set destroying = ? where id = ?", {kDestroying, app});
+}
+
+void set_withdrawing(store::Transaction& t, const std::string& app) {
+  t.execute("update apps set destroying = ? where id = ?", {kWithdrawing, app});
+}
+
+void set_withdrawn(store::Transaction& t, const std::string& app) {
+  t.execute("update apps set destroying = ?, serving = null where id = ?", {kStays, app});
 }
 
 void delete_app(store::Transaction& t, const std::string& app) {

@@ -28,7 +28,8 @@ struct AppRow {
   std::string name;
   std::optional<int> serving;
   int next_number = 1;
-  bool destroying = false;
+  bool destroying = false;   ///< its instances are being stopped, for good or
+  bool withdrawing = false;  ///< so that nothing of it serves
   std::optional<Maintenance> maintenance;
   std::map<std::string, Variable> variables;  ///< set before the first release
 };
@@ -48,7 +49,9 @@ void set_variables(store::Transaction& t, const std::string& app,
 void set_maintenance(store::Transaction& t, const std::string& app,
                      const std::optional<Maintenance>& maintenance);
 void set_destroying(store::Transaction& t, const std::string& app);
-void delete_app(store::Transaction& t, const std::string& app);  ///< with its releases, events and ports
+void set_withdrawing(store::Transaction& t, const std::string& app);
+void set_withdrawn(store::Transaction& t, const std::string& app);  ///< nothing serves, nothing is stopped
+void delete_app(store::Transaction& t, const std::string& app);     ///< with its releases, events and ports
 
 std::optional<Row> find_row(store::Transaction& t, const std::string& app, int number);
 std::optional<int> moving_number(store::Transaction& t, const std::string& app);

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "release/plan.h"
+#include "release/report.h"
 #include "release/rows.h"
 
 namespace holdall::release {
@@ -48,6 +49,14 @@ std::vector<std::vector<GroupId>> levels(const Context& context, const std::stri
   return ordered;
 }
 
+/// The release that served did so for nothing: it counts as one that failed, and can be no rollback's aim.
+void withdraw(store::Transaction& t, const AppRow& app, const Clock& clock) {
+  const Row serving = *find_row(t, app.name, *app.serving);
+  Row next = row_in(serving, Step::failed, clock);
+  update_step(t, next, serving.release.step);
+  set_withdrawn(t, app.name);
+}
+
 void tear_down_once(const Context& context, const std::string& name, const std::stop_token& stop) {
   app::App app;
   context.database.read([&](store::Transaction& t) {
@@ -69,7 +78,14 @@ void tear_down_once(const Context& context, const std::string& name, const std::
     }
     if (!context.wait_gone(level, stop)) return;
   }
-  context.commit("destroyed", [&](store::Transaction& t) { delete_app(t, name); });
+  context.commit("destroyed", [&](store::Transaction& t) {
+    const std::optional<AppRow> row = find_app(t, name);
+    if (row && row->withdrawing) {
+      withdraw(t, *row, context.clock);
+    } else {
+      delete_app(t, name);
+    }
+  });
 }
 
 }  // namespace

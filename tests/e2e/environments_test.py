@@ -244,6 +244,20 @@ def test_a_failure_on_the_second_host_takes_back_the_first(pair):
     assert hosts[0]['outcome'] == 'v3 serves again'
 
 
+def test_a_first_release_that_fails_on_the_second_host_leaves_nothing_running_on_the_first(pair):
+    first, second = pair.servers
+    # Both servers are of one machine, so that only the first can have the port.
+    pair.write(more=f'    ports: ["127.0.0.1:{free_port()}:80"]')
+    said = pair.cli('deploy', code=1).stdout
+    assert f'{first.url()}   v1 is stopped: nothing serves, as before' in said
+    assert not first.census().instances and not first.census().shims
+    release, = first.json('releases', '-H', first.url(), '-p', 'shop')['releases']
+    assert release['step'] == 'failed' and release['reason'].startswith('taken back by ')
+    pair.write(turn=2)
+    pair.cli('deploy')
+    assert served(first, 'shop.example') == 'v2'
+
+
 def test_a_host_that_does_not_answer_is_found_before_anything_is_released(pair):
     first, second = pair.servers
     second.stop()
