@@ -5,55 +5,13 @@
 #include <set>
 
 #include "base/error.h"
-#include "base/guarded.h"
-#include "base/tasks.h"
-#include "release/admission.h"
-#include "release/context.h"
-#include "release/plan.h"
-#include "release/publisher.h"
-#include "release/release.h"
+#include "release/releases_impl.h"
 #include "release/report.h"
-#include "release/resolve.h"
-#include "release/rollout.h"
 #include "release/rows.h"
-#include "release/teardown.h"
 #include "release/variables.h"
 
 namespace holdall::release {
 namespace {
-
-Release shown(Release release) {
-  release.report = public_report(std::move(release.report));
-  return release;
-}
-
-[[noreturn]] void no_app(const std::string& app) {
-  throw Error(Error::missing, fmt::format("no app '{}'", app));
-}
-
-[[noreturn]] void no_release(const std::string& app, int number) {
-  throw Error(Error::missing, fmt::format("{} has no release {}", app, version(number)));
-}
-
-Row must_find(store::Transaction& t, const std::string& app, int number) {
-  std::optional<Row> row = find_row(t, app, number);
-  if (!row) no_release(app, number);
-  return std::move(*row);
-}
-
-Row must_serve(store::Transaction& t, const std::string& app) {
-  const std::optional<AppRow> row = find_app(t, app);
-  if (!row) no_app(app);
-  if (!row->serving) throw Error(Error::missing, fmt::format("no release of {} serves", app));
-  return must_find(t, app, *row->serving);
-}
-
-const app::Service& check_service(const app::App& app, const std::string& name) {
-  const auto found = app.services.find(name);
-  if (found != app.services.end()) return found->second;
-  throw Error(Error::missing, fmt::format("{} has no service '{}'; it has: {}", app.name, name,
-                                          fmt::join(app.service_order, ", ")));
-}
 
 void kill_if_there(supervise::Supervisor& supervisor, const InstanceId& id) {
   try {
@@ -67,110 +25,6 @@ void kill_if_there(supervise::Supervisor& supervisor, const InstanceId& id) {
 constexpr int kMostReplicas = 1'000;
 
 }  // namespace
-
-struct Releases::Impl {
-  Impl(store::Database& database, engine::Engine& engine, supervise::Supervisor& supervisor,
-       router::Router& router, const Clock& clock, ReleasesOptions given)
-      : options(std::move(given)),
-        publisher(database, supervisor, router, options),
-        context{database, engine, supervisor, router, clock, options, publisher, news} {}
-
-  void roll_out(const std::string& app, int number) {
-    tasks.start(
-        fmt::format("release {} of {}", version(number), app),
-        [this, app, number](const std::stop_token& stop) { Rollout(context, app, number).run(stop); });
-  }
-
-  void destroy(const std::string& app) {
-    if (!tearing.lock()->insert(app).second) return;
-    tasks.start("destruction of " + app, [this, app](const std::stop_token& stop) {
-      tear_down(context, app, stop);
-      tearing.lock()->erase(app);
-    });
-  }
-
-  /// Instances whose place another one took finish what they have, then they are let go.
-  void drain_leaving(const supervise::Snapshot& snapshot) {
-    for (const supervise::Leaving& one : snapshot.leaving) {
-      if (!leaving.lock()->insert(one.id).second) continue;
-      tasks.start("drain of " + one.id.value, [this, one](const std::stop_token& stop) {
-        context.drain("leave.drain", {one.id}, one.until - context.clock.now(), stop);
-        if (!stop.stop_requested()) context.supervisor.let_go(one.id);
-        leaving.lock()->erase(one.id);
-      });
-    }
-  }
-
-  template <typename Read>
-  auto read(Read&& work) const {
-    std::invoke_result_t<Read, store::Transaction&> result;
-    context.database.read([&](store::Transaction& t) { result = work(t); });
-    return result;
-  }
-
-  /// Throws `busy` at the deadline.
-  void wait_destroyed(const std::string& app, Deadline deadline) {
-    for (;;) {
-      const std::uint64_t told = news.told();
-      const auto row = read([&](store::Transaction& t) { return find_app(t, app); });
-      if (!row || !row->destroying) return;
-      if (!news.wait(told, deadline)) {
-        throw Error(Error::busy, fmt::format("{} is still being stopped; call again to wait on", app));
-      }
-    }
-  }
-
-  /// A release whose request is that of the serving one, changed. Nothing if it would change nothing.
-  std::optional<Release> again(const std::string& app, const std::string& by, const std::string& key,
-                               const std::function<void(Request&)>& change) {
-    const Instant accepted = context.clock.now();
-    std::optional<Row> begun;
-    Wish wish = read([&](store::Transaction& t) {
-      const std::optional<int> number = key.empty() ? std::nullopt : number_of_key(t, app, key);
-      if (number) begun = find_row(t, app, *number);
-      if (begun) return Wish{};
-      check_still(t, app, context.clock);
-      Row serving = must_serve(t, app);
-      return Wish{.request = std::move(serving.request), .of = serving.release.number};
-    });
-    if (begun) return shown(begun->release);
-    wish.accepted = accepted;
-    wish.request.by = by;
-    wish.request.key = key;
-    wish.request.release_commands = false;
-    change(wish.request);
-    const auto admitted = admit(context, wish);
-    if (!admitted) return std::nullopt;
-    if (admitted->fresh) roll_out(app, admitted->row.release.number);
-    return shown(admitted->row.release);
-  }
-
-  /// The groups of these services (none: of all) of what serves, in the order of starting, each with its
-  /// replicas.
-  std::vector<std::pair<GroupId, int>> serving_groups(const std::string& app,
-                                                      const std::set<std::string>& services) {
-    return read([&](store::Transaction& t) {
-      check_still(t, app, context.clock);
-      const Row serving = must_serve(t, app);
-      const app::App model = app_of(serving.request);
-      for (const std::string& service : services) check_service(model, service);
-      std::vector<std::pair<GroupId, int>> groups;
-      for (const std::string& service : start_order(model)) {
-        if (!services.empty() && !services.contains(service)) continue;
-        groups.emplace_back(serving.groups.at(service), model.services.at(service).replicas);
-      }
-      return groups;
-    });
-  }
-
-  const ReleasesOptions options;
-  News news;
-  Publisher publisher;
-  Context context;
-  Guarded<std::set<std::string>> tearing;  ///< apps that a task is destroying
-  Guarded<std::set<InstanceId>> leaving;   ///< that a task is draining
-  TaskGroup tasks;                         ///< last: what it runs uses all of the above
-};
 
 Releases::Releases(store::Database& database, engine::Engine& engine, supervise::Supervisor& supervisor,
                    router::Router& router, const Clock& clock, ReleasesOptions options)
@@ -325,16 +179,6 @@ VariablesSet Releases::set_variables(const std::string& app, const std::map<std:
   return result;
 }
 
-AppVariables Releases::variables(const std::string& app) const {
-  return impl_->read([&](store::Transaction& t) {
-    const std::optional<AppRow> row = find_app(t, app);
-    if (!row) no_app(app);
-    if (!row->serving) return AppVariables{row->variables, {}};
-    const Row serving = must_find(t, app, *row->serving);
-    return AppVariables{serving.request.variables, seen_by_services(serving.request)};
-  });
-}
-
 void Releases::set_maintenance(const std::string& app, const std::optional<Maintenance>& maintenance) {
   impl_->context.commit_and_publish("maintenance", "publish", [&](store::Transaction& t) {
     if (!find_app(t, app)) no_app(app);
@@ -365,108 +209,6 @@ void Releases::cancel(const std::string& app, const std::string& by) {
                    {{"reason", next.release.reason}, {"switched", false}, {"to", version(row.replaces)}})});
   });
 }
-
-std::vector<Event> Releases::follow(const std::string& app, int number, std::int64_t after,
-                                    Deadline deadline) const {
-  for (;;) {
-    const std::uint64_t told = impl_->news.told();
-    std::vector<Event> events = impl_->read([&](store::Transaction& t) {
-      if (!step_of(t, app, number)) no_release(app, number);
-      return events_after(t, app, number, after);
-    });
-    if (!events.empty() || !impl_->news.wait(told, deadline)) return events;
-  }
-}
-
-std::vector<std::string> Releases::apps() const {
-  return impl_->read([](store::Transaction& t) {
-    std::vector<std::string> names;
-    for (const AppRow& app : all_apps(t)) names.push_back(app.name);
-    return names;
-  });
-}
-
-std::vector<Release> Releases::list(const std::string& app) const {
-  return impl_->read([&](store::Transaction& t) {
-    if (!find_app(t, app)) no_app(app);
-    std::vector<Release> all;
-    for (const int number : numbers(t, app)) all.push_back(shown(must_find(t, app, number).release));
-    return all;
-  });
-}
-
-Release Releases::get(const std::string& app, int number) const {
-  return impl_->read([&](store::Transaction& t) { return shown(must_find(t, app, number).release); });
-}
-
-void Releases::check_services(const std::string& app, const std::set<std::string>& services) const {
-  impl_->read([&](store::Transaction& t) {
-    const std::optional<AppRow> row = find_app(t, app);
-    if (!row) no_app(app);
-    std::optional<int> shown = row->serving;
-    if (!shown) shown = moving_number(t, app);
-    if (!shown) return 0;
-    const app::App model = app_of(must_find(t, app, *shown).request);
-    for (const std::string& service : services) check_service(model, service);
-    return 0;
-  });
-}
-
-Json Releases::model(const std::string& app, int number) const {
-  return impl_->read([&](store::Transaction& t) { return must_find(t, app, number).request.model; });
-}
-
-AppStatus Releases::status(const std::string& app) const {
-  AppStatus status = impl_->read([&](store::Transaction& t) {
-    const std::optional<AppRow> row = find_app(t, app);
-    if (!row) no_app(app);
-    AppStatus found;
-    found.name = app;
-    found.maintenance = row->maintenance;
-    if (row->serving) {
-      const Row serving = must_find(t, app, *row->serving);
-      const Served served = served_of(t, serving);
-      found.urls = urls(served, impl_->options.http);
-      found.problems = unenforced_limits(impl_->context.engine, served.app);
-      found.serving = shown(serving.release);
-      found.scaled = scaled(serving.request);
-    }
-    if (const auto moving = moving_number(t, app)) found.moving = shown(must_find(t, app, *moving).release);
-    return found;
-  });
-  for (const router::Unbound& one : impl_->context.publisher.unbound(app))
-    status.problems.push_back(one.problem);
-  const auto snapshot = impl_->context.supervisor.snapshot();
-  for (const supervise::InstanceStatus& instance : snapshot->instances) {
-    if (instance.app != app) continue;
-    status.instances.push_back(instance);
-    status.release_of_group[instance.group.value] = version(release_of(instance.group));
-  }
-  return status;
-}
-
-OneOff Releases::one_off(const std::string& app, const std::string& service, const std::string& tag) const {
-  return impl_->read([&](store::Transaction& t) {
-    const std::optional<AppRow> row = find_app(t, app);
-    if (!row) no_app(app);
-    if (!row->serving) throw Error(Error::missing, fmt::format("no release of {} serves", app));
-    const Row serving = must_find(t, app, *row->serving);
-    check_service(app_of(serving.request), service);
-    // A service that was kept is still that of the release that started it.
-    const int number = release_of(serving.groups.at(service));
-    const Row origin = must_find(t, app, number);
-    ResolveFor release{.number = number,
-                       .environment = origin.request.environment,
-                       .development = origin.request.development,
-                       .service_ports = service_ports(t, app)};
-    if (impl_->options.uids) release.uid = service_uids(t, app).at(service);
-    const app::App model = app::parse_model(origin.request.model);
-    const app::Service& wanted = model.services.at(service);
-    return OneOff{resolve_one_off(model, wanted, tag, origin.request.artefacts.at(service), release),
-                  wanted.entrypoint, wanted.has_port()};
-  });
-}
-
 void Releases::destroy(const std::string& app, Deadline deadline) {
   impl_->context.commit("destroy", [&](store::Transaction& t) {
     if (!find_app(t, app)) no_app(app);
