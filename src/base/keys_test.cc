@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/error.h"
 #include "base/fake.h"
 #include "base/files.h"
+#include "base/refusal_test.h"
 
 using namespace holdall;
 namespace fs = std::filesystem;
@@ -14,17 +14,6 @@ namespace fs = std::filesystem;
 namespace {
 
 const AppName kShop{"shop"};
-
-std::string refusal(Error::Kind kind, auto work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    CHECK(error.kind() == kind);
-    return error.what();
-  }
-  FAIL("nothing was refused");
-  return "";
-}
 
 int mode_of(const fs::path& path) {
   struct stat status{};

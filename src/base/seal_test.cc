@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "base/base64.h"
+#include "base/refusal_test.h"
 
 using namespace holdall;
 
@@ -32,17 +33,6 @@ Sealed sealed(const std::vector<std::pair<std::string, std::string>>& values) {
   Sealed made;
   for (const auto& [name, value] : values) made.file.seal(kShop, name, Secret(value));
   return made;
-}
-
-std::string refusal(Error::Kind kind, auto work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    CHECK(error.kind() == kind);
-    return error.what();
-  }
-  FAIL("nothing was refused");
-  return "";
 }
 
 SealedFile parse(const std::string& text) { return SealedFile::parse(text, "secrets.sealed"); }

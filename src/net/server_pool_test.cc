@@ -7,6 +7,42 @@ namespace holdall::net {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+/// A server whose one thread is busy with a request until `finish`, and nothing may queue behind it.
+class FullPool {
+ public:
+  explicit FullPool(std::vector<Route> others)
+      : server_(with_slow(std::move(others)), {.threads = 1, .queued = 0}), slow_(server_.address()) {
+    slow_.say("GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    entered_.wait();
+  }
+
+  ClientResponse get(const std::string& target) {
+    return fetch(server_.address(), {.target = target}, soon());
+  }
+  std::string finish() {
+    leave_.count_down();
+    return slow_.hear_all();
+  }
+
+ private:
+  std::vector<Route> with_slow(std::vector<Route> routes) {
+    routes.push_back({"GET", "/slow", [this](Request&) {
+                        entered_.count_down();
+                        leave_.wait();
+                        return plain("slow");
+                      }});
+    return routes;
+  }
+
+  std::latch entered_{1}, leave_{1};
+  ServerThread server_;
+  Raw slow_;
+};
+
+}  // namespace
+
 TEST_CASE("a client that only ended its own half still gets its answer") {
   ServerThread server({hello()});
   Raw client(server.address());
@@ -16,26 +52,10 @@ TEST_CASE("a client that only ended its own half still gets its answer") {
 }
 
 TEST_CASE("requests beyond threads and queue are refused with 503, inline ones are answered") {
-  std::latch entered(1), leave(1);
-  ServerOptions options;
-  options.threads = 1;
-  options.queued = 0;
-  ServerThread server({{"GET", "/slow",
-                        [&](Request&) {
-                          entered.count_down();
-                          leave.wait();
-                          return plain("slow");
-                        }},
-                       {"GET", "/health", [](Request&) { return plain("well"); }, Lane::loop},
-                       hello()},
-                      options);
-  Raw slow(server.address());
-  slow.say("GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-  entered.wait();
-  CHECK(fetch(server.address(), {.target = "/hello"}, soon()).status == 503);
-  CHECK(fetch(server.address(), {.target = "/health"}, soon()).body == "well");
-  leave.count_down();
-  CHECK(slow.hear_all().ends_with("slow"));
+  FullPool pool({{"GET", "/health", [](Request&) { return plain("well"); }, Lane::loop}, hello()});
+  CHECK(pool.get("/hello").status == 503);
+  CHECK(pool.get("/health").body == "well");
+  CHECK(pool.finish().ends_with("slow"));
 }
 
 TEST_CASE("a server that is stopped finishes the request that is running") {
@@ -122,24 +142,9 @@ TEST_CASE("each request is recorded once, with what became of it") {
 }
 
 TEST_CASE("a handler of the reserve answers though the pool is full") {
-  std::latch entered(1), leave(1);
-  ServerOptions options;
-  options.threads = 1;
-  options.queued = 0;
-  ServerThread server({{"GET", "/slow",
-                        [&](Request&) {
-                          entered.count_down();
-                          leave.wait();
-                          return plain("slow");
-                        }},
-                       {"GET", "/health", [](Request&) { return plain("well"); }, Lane::reserve}},
-                      options);
-  Raw slow(server.address());
-  slow.say("GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-  entered.wait();
-  CHECK(fetch(server.address(), {.target = "/health"}, soon()).body == "well");
-  leave.count_down();
-  CHECK(slow.hear_all().ends_with("slow"));
+  FullPool pool({{"GET", "/health", [](Request&) { return plain("well"); }, Lane::reserve}});
+  CHECK(pool.get("/health").body == "well");
+  CHECK(pool.finish().ends_with("slow"));
 }
 
 TEST_CASE("a server that is stopped answers a request whose body is still on its way") {

@@ -81,6 +81,29 @@ void drain(const Fd& control, int id, std::uint16_t port, int timeout_ms) {
             {}, soon());
 }
 
+/// A router with one request running, which is answered when `go` is set, and one connection that is silent.
+struct Busy : World {
+  Busy() {
+    listen("http");
+    control = connect_control();
+    next(control);
+    publish(control, table(1, {web.port()}));
+    running = std::make_unique<Wire>(Wire::to(port));
+    silent = std::make_unique<Wire>(Wire::to(port));
+    running->send(get());
+    REQUIRE(Bench::eventually([&] { return web.connections() == 1; }));
+  }
+
+  std::promise<void> go;
+  Instance web{[gone = go.get_future().share()](Wire& wire, int) {
+    wire.head();
+    gone.wait();
+    wire.send(ok("last"));
+  }};
+  Fd control;
+  std::unique_ptr<Wire> running, silent;
+};
+
 }  // namespace
 
 TEST_CASE("a new router serves the table that serve kept, without control") {
@@ -220,27 +243,14 @@ TEST_CASE("a listener that serve takes back is closed") {
 }
 
 TEST_CASE("a router that is told to stop finishes its requests and closes its listeners") {
-  World world;
-  world.listen("http");
-  Fd control = world.connect_control();
-  next(control);
-  std::promise<void> go;
-  Instance web([&, gone = go.get_future().share()](Wire& wire, int) {
-    wire.head();
-    gone.wait();
-    wire.send(ok("last"));
-  });
-  publish(control, table(1, {web.port()}));
-  Wire running = Wire::to(world.port), idle = Wire::to(world.port);
-  running.send(get());
-  REQUIRE(Bench::eventually([&] { return web.connections() == 1; }));
+  Busy world;
   world.serve.reset();
-  CHECK(idle.at_end());
-  go.set_value();
-  Answer answer = read_answer(running);
+  CHECK(world.silent->at_end());
+  world.go.set_value();
+  Answer answer = read_answer(*world.running);
   CHECK(answer.body == "last");
   CHECK(answer.head.find("Connection: close") != std::string::npos);
-  running.close();
+  world.running->close();
   world.join();
 }
 
@@ -281,29 +291,16 @@ TEST_CASE("a router that retires leaves new connections to others and ends with 
 }
 
 TEST_CASE("a router that retires alone outlives serve until what it has accepted is answered") {
-  World world;
-  world.listen("http");
-  Fd control = world.connect_control();
-  next(control);
-  std::promise<void> go;
-  Instance web([&, gone = go.get_future().share()](Wire& wire, int) {
-    wire.head();
-    gone.wait();
-    wire.send(ok("last"));
-  });
-  publish(control, table(1, {web.port()}));
-  Wire running = Wire::to(world.port), silent = Wire::to(world.port);
-  running.send(get());
-  REQUIRE(Bench::eventually([&] { return web.connections() == 1; }));
+  Busy world;
   net::send(world.serve, Json::object({{"type", "retire"}, {"alone", true}}), {}, soon());
   world.serve.reset();
   // A connection that was accepted and has said nothing yet is not cut off either.
-  silent.send(get("/elsewhere", "X: 1\r\n"));
-  go.set_value();
-  CHECK(read_answer(running).body == "last");
-  CHECK(read_answer(silent).body == "last");
-  running.close();
-  silent.close();
+  world.silent->send(get("/elsewhere", "X: 1\r\n"));
+  world.go.set_value();
+  CHECK(read_answer(*world.running).body == "last");
+  CHECK(read_answer(*world.silent).body == "last");
+  world.running->close();
+  world.silent->close();
   world.join();
 }
 
