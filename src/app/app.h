@@ -226,8 +226,7 @@ struct LoadOptions {
   bool release =
       false;  ///< of an environment: no override, no `.env`, no shell; every unset variable is a problem
   Steps steps;
-  bool any_engine = false;           ///< as `config` prints it: leaves out what only the process engine asks
-  bool specification_alone = false;  ///< and no name stands for a secret, as Docker Compose has it
+  bool specification_alone = false;  ///< no name stands for a secret, as Docker Compose has it
 };
 
 /// How values of services' `environment` follow from variables, so that a server can fill them anew.
@@ -263,12 +262,13 @@ Json fill_anew(const Json& model, const VariableUse& use, const std::map<std::st
                const std::set<std::string>& secrets);
 
 struct Loaded {
-  App app;
-  /// Normalised, in the shape of `docker compose config --format json`, x-* kept; a template as a compose
-  /// file is one: `$$` is a dollar sign, and `${NAME}`, in values of environment alone, a secret.
+  App app;  ///< of `load`
+  /// Normalised, in the shape of `docker compose config --format json`, x-* kept and services in the order of
+  /// the file; a template as a compose file is one: `$$` is a dollar sign, and `${NAME}`, in values of
+  /// environment alone, a secret.
   Json model;
   std::string sealed;  ///< the text of the project's sealed file; empty: there is none
-  /// In development: what the services name, by the name under which it is to be sealed.
+  /// Of `load`, in development: what the services name, by the name under which it is to be sealed.
   std::map<std::string, Secret> secrets;
   std::map<std::string, Where> places;  ///< "services.web.environment.MOOD" -> where it was written
   VariableUse variables;
@@ -279,7 +279,11 @@ struct Loaded {
   std::vector<std::pair<std::filesystem::path, Where>> env_files;  ///< that services name, and where
 };
 
-/// Reads and checks the files. Throws `invalid` with every problem of them, `missing` if there is no file.
+/// Reads the files as the specification has them, whatever an engine makes of what they say. Throws `invalid`
+/// with every problem of them, `missing` if there is no file.
+Loaded read_project(const LoadOptions& options);
+
+/// The same for the process engine: what it refuses is a problem too.
 Loaded load(const LoadOptions& options);
 
 /// The environment that `load` would release, though its services may still have problems. Throws `invalid`
@@ -295,8 +299,11 @@ std::map<std::string, std::string> parse_env_file(std::string_view text, const s
 /// 292 years.
 std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
 
-/// A normalised model as YAML, in the reference's own layout.
-std::string to_yaml(const Json& model);
+/// A model as YAML, and as JSON, in the reference's own layout: the JSON is without the keys that begin with
+/// x-, those of the top level and `x-holdall` excepted. `raw`, of a model that was read without variables: as
+/// it is, by name.
+std::string to_yaml(const Json& model, bool raw = false);
+std::string to_json_text(const Json& model, bool raw = false);
 
 /// The typed value of a normalised model (`Loaded::model`): how a server reads what a client sends. Throws
 /// `invalid`.

@@ -43,7 +43,7 @@ struct World {
 
 LoadOptions options_of(const Json& test) {
   LoadOptions options;
-  options.any_engine = options.specification_alone = true;
+  options.specification_alone = true;
   options.working_dir = (World::root(test) / test.at("cwd").string()).lexically_normal();
   options.environment = {{"HOME", "/home/user"}, {"PATH", "/usr/bin:/bin"}};
   for (const auto& [name, value] : test.at("env").members()) options.environment[name] = value.string();
@@ -69,7 +69,7 @@ TEST_CASE("small cases give what Docker Compose prints, or are refused for a key
     INFO(name);
     if (kDifferent.contains(name)) continue;
     try {
-      Loaded loaded = load_from(options_of(test), World(test).reader());
+      Loaded loaded = read_from(options_of(test), World(test).reader());
       CHECK_MESSAGE(test.at("ok").boolean(), name << " is accepted, and the reference rejects it");
       if (test.at("ok").boolean()) {
         CHECK_MESSAGE(loaded.model == test.at("project"), name << "\n" << loaded.model.pretty());

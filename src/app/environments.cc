@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
-#include "app/canonical.h"
 #include "app/merge.h"
+#include "app/validate.h"
 #include "base/edit_distance.h"
 
 namespace holdall::app {
@@ -148,6 +148,20 @@ std::string nearest(const std::vector<Environment>& environments, const std::str
   return nearest;
 }
 
+void add_block(Node& document, Node& merged, Findings& findings) {
+  Node* block = block_of(document);
+  if (!block) return;
+  for (Node::Member& member : block->members) {
+    if (member.value.is(Kind::null)) member.value = Node::empty(Kind::mapping, member.value.where);
+  }
+  Node extension = Node::empty(Kind::mapping, block->where);
+  extension.set(kBlock, *block);
+  Node alone = Node::empty(Kind::mapping, block->where);
+  alone.set("x-holdall", std::move(extension));
+  validate(alone, findings);
+  merge(merged, std::move(alone), findings);
+}
+
 /// compose.production.yaml and the other spellings that an override has too.
 std::optional<fs::path> file_beside(const Environment& environment, const Sources& sources,
                                     const ReadFile& read) {
@@ -162,21 +176,11 @@ std::optional<fs::path> file_beside(const Environment& environment, const Source
 
 }  // namespace
 
-std::vector<Environment> read_environments(std::vector<Node>& documents, const Sources& sources,
+std::vector<Environment> read_environments(std::vector<Source>& files, const Sources& sources,
                                            Findings& findings) {
   Node merged = Node::empty(Kind::mapping, {});
-  for (Node& document : documents) {
-    Node* block = block_of(document);
-    if (!block) continue;
-    for (Node::Member& member : block->members) {
-      if (member.value.is(Kind::null)) member.value = Node::empty(Kind::mapping, member.value.where);
-    }
-    Node extension = Node::empty(Kind::mapping, block->where);
-    extension.set(kBlock, *block);
-    Node alone = Node::empty(Kind::mapping, block->where);
-    alone.set("x-holdall", std::move(extension));
-    make_canonical(alone, findings);
-    merge(merged, std::move(alone), findings);
+  for (Source& file : files) {
+    for (Node& document : file.documents) add_block(document, merged, findings);
   }
   std::vector<Environment> environments;
   const Node* block = block_of(merged);

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "app/discover.h"
+#include "app/documents.h"
 #include "app/findings.h"
 #include "app/node.h"
 
@@ -11,7 +12,7 @@ namespace holdall::app {
 /// The entries of `x-holdall.environments` of documents as they were parsed: before any variable has a value,
 /// because it is an environment that says which variables there are. Their files are not looked for yet. An
 /// entry without a value becomes an empty mapping in its document, which is what it means.
-std::vector<Environment> read_environments(std::vector<Node>& documents, const Sources& sources,
+std::vector<Environment> read_environments(std::vector<Source>& files, const Sources& sources,
                                            Findings& findings);
 
 /// The environment of a release: the one named, else the only one, else, where there is none, the unnamed

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "app/schema.h"
 #include "base/fake.h"
 #include "base/files.h"
 
@@ -52,105 +53,27 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("every key of the specification for services has a row") {
-  for (std::string_view key : {"annotations",
-                               "attach",
-                               "blkio_config",
-                               "build",
-                               "cap_add",
-                               "cap_drop",
-                               "cgroup",
-                               "cgroup_parent",
-                               "command",
-                               "configs",
-                               "container_name",
-                               "cpu_count",
-                               "cpu_percent",
-                               "cpu_period",
-                               "cpu_quota",
-                               "cpu_rt_period",
-                               "cpu_rt_runtime",
-                               "cpu_shares",
-                               "cpus",
-                               "cpuset",
-                               "credential_spec",
-                               "depends_on",
-                               "deploy",
-                               "develop",
-                               "device_cgroup_rules",
-                               "devices",
-                               "dns",
-                               "dns_opt",
-                               "dns_search",
-                               "domainname",
-                               "entrypoint",
-                               "env_file",
-                               "environment",
-                               "expose",
-                               "extends",
-                               "external_links",
-                               "extra_hosts",
-                               "gpus",
-                               "group_add",
-                               "healthcheck",
-                               "hostname",
-                               "image",
-                               "init",
-                               "ipc",
-                               "isolation",
-                               "label_file",
-                               "labels",
-                               "links",
-                               "logging",
-                               "mac_address",
-                               "mem_limit",
-                               "mem_reservation",
-                               "mem_swappiness",
-                               "memswap_limit",
-                               "models",
-                               "network_mode",
-                               "networks",
-                               "oom_kill_disable",
-                               "oom_score_adj",
-                               "pid",
-                               "pids_limit",
-                               "platform",
-                               "ports",
-                               "post_start",
-                               "pre_stop",
-                               "privileged",
-                               "profiles",
-                               "provider",
-                               "pull_policy",
-                               "pull_refresh_after",
-                               "read_only",
-                               "restart",
-                               "runtime",
-                               "scale",
-                               "secrets",
-                               "security_opt",
-                               "shm_size",
-                               "stdin_open",
-                               "stop_grace_period",
-                               "stop_signal",
-                               "storage_opt",
-                               "sysctls",
-                               "tmpfs",
-                               "tty",
-                               "ulimits",
-                               "use_api_socket",
-                               "user",
-                               "userns_mode",
-                               "uts",
-                               "volumes",
-                               "volumes_from",
-                               "working_dir"}) {
-    CHECK_MESSAGE(find_key("services.*." + std::string(key)) != nullptr, key);
+TEST_CASE("every key of the schema has a word on what becomes of it, and no other key has") {
+  // What is said of a key holds for all below it that nothing else is said of.
+  auto is_said = [](std::string_view path) {
+    while (!find_key(path)) {
+      const std::size_t dot = path.rfind('.');
+      if (dot == std::string_view::npos) return false;
+      path = path.substr(0, dot);
+    }
+    return true;
+  };
+  std::set<std::string_view> known;
+  for (const Shape& shape : shapes()) {
+    known.insert(shape.path);
+    CHECK_MESSAGE(is_said(shape.path), shape.path);
   }
+  for (const Key& key : keys()) CHECK_MESSAGE(known.contains(key.path), key.path);
 }
 
 TEST_CASE("a misspelt key is told the nearest, and a strange one nothing") {
-  CHECK(nearest_key("services.*", "comand") == "command");
-  CHECK(nearest_key("services.*.x-holdall", "drain_timout") == "drain_timeout");
-  CHECK(nearest_key("services.*", "frobnicate").empty());
+  const Schema& service = *schema().below("services")->any;
+  CHECK(nearest_member(service, "comand") == "command");
+  CHECK(nearest_member(*service.below("x-holdall"), "drain_timout") == "drain_timeout");
+  CHECK(nearest_member(service, "frobnicate").empty());
 }

@@ -5,16 +5,17 @@
 
 #include <fmt/format.h>
 
-#include "app/canonical.h"
+#include "app/consistency.h"
+#include "app/documents.h"
 #include "app/environments.h"
 #include "app/interpolate.h"
-#include "app/merge.h"
 #include "app/model.h"
 #include "app/node_json.h"
 #include "app/normalise.h"
-#include "app/procfile.h"
+#include "app/printed.h"
 #include "app/secrets.h"
-#include "app/yaml.h"
+#include "app/service_files.h"
+#include "app/support.h"
 #include "base/files.h"
 #include "base/seal.h"
 
@@ -34,41 +35,27 @@ Where place_of(std::string path, const std::map<std::string, Where>& places) {
   }
 }
 
-std::vector<Node> read_documents(const Sources& sources, bool release, const ReadFile& read,
+std::vector<Source> read_sources(const Sources& sources, bool release, const ReadFile& read,
                                  Findings& findings) {
-  std::vector<Node> documents;
-  for (const fs::path& file : sources.files) {
-    std::string name = shown(file, sources.project_dir);
-    auto bytes = read(file);
-    if (!bytes) throw Error(Error::missing, fmt::format("there is no file {}", file.string()));
-    if (is_procfile(file)) {
-      documents.push_back(read_procfile(*bytes, name, release, findings));
-      continue;
-    }
-    int before = findings.misshapen;
-    std::vector<Node> found = parse_yaml(*bytes, name, findings);
-    std::erase_if(found, [](const Node& node) { return node.is(Kind::null); });
-    if (found.empty() && findings.misshapen == before) findings.misshape({name, 0, 0}, "the file is empty");
-    for (Node& node : found) {
-      if (node.is(Kind::mapping)) {
-        documents.push_back(std::move(node));
-      } else {
-        findings.misshape(node.where,
-                          fmt::format("a compose file is a mapping, and this is {}", describe(node.kind)));
-      }
-    }
-  }
-  return documents;
+  std::vector<Source> all;
+  for (const fs::path& file : sources.files)
+    all.push_back(read_source(file, sources.project_dir, release, read, findings));
+  const bool empty = std::ranges::all_of(all, [](const Source& source) { return source.documents.empty(); });
+  if (empty && findings.problems.empty())
+    findings.misshape({shown(sources.files.front(), sources.project_dir), 0, 0}, "the file is empty");
+  return all;
 }
 
 /// `name:` of the last document that has one, interpolated before the rest so that the rest can use it.
-std::string written_name(const std::vector<Node>& documents, const Lookup& variables) {
+std::string written_name(const std::vector<Source>& files, const Lookup& variables) {
   std::string name;
-  for (const Node& document : documents) {
-    const Node* node = document.find("name");
-    if (!node || !node->is(Kind::string)) continue;
-    Substituted result = substitute(node->text, variables, [](const std::string&) {});
-    if (result.error.empty()) name = result.text;
+  for (const Source& file : files) {
+    for (const Node& document : file.documents) {
+      const Node* node = document.find("name");
+      if (!node || !node->is(Kind::string) || node->text.empty()) continue;
+      Substituted result = substitute(node->text, variables, [](const std::string&) {});
+      if (result.error.empty()) name = result.text;
+    }
   }
   return name;
 }
@@ -89,7 +76,7 @@ std::optional<std::string> read_from_disk(const fs::path& path) {
 /// The project before its services are looked at.
 struct Project {
   Sources sources;
-  std::vector<Node> documents;
+  std::vector<Source> files;
   std::vector<Environment> environments;
   Environment environment;  ///< of a release
   std::string name;
@@ -99,17 +86,19 @@ Project open_project(const LoadOptions& options, const ReadFile& read, Findings&
   Project project;
   Sources& sources = project.sources;
   sources = discover(options, read, findings);
-  project.documents = read_documents(sources, options.release, read, findings);
-  project.environments = read_environments(project.documents, sources, findings);
+  project.files = read_sources(sources, options.release, read, findings);
+  project.environments = read_environments(project.files, sources, findings);
   if (options.release) {
     project.environment = choose_environment(project.environments, options, sources);
     enter_environment(project.environment, options, read, sources, findings);
     if (sources.files != sources.found)
-      project.documents = read_documents(sources, options.release, read, findings);
-    for (Node& document : project.documents) remove_environments(document, sources, findings);
+      project.files = read_sources(sources, options.release, read, findings);
+    for (Source& file : project.files) {
+      for (Node& document : file.documents) remove_environments(document, sources, findings);
+    }
   }
   const Lookup variables = lookup_in(sources.variables);
-  project.name = project_name(options, sources, written_name(project.documents, variables), findings);
+  project.name = project_name(options, sources, written_name(project.files, variables), findings);
   if (options.release) {
     name_app(project.environment, project.name, options, findings);
     project.name = project.environment.app;
@@ -131,6 +120,17 @@ std::vector<fs::path> sealed_files(const Project& project, bool release) {
   return files;
 }
 
+/// What `secrets` of a document takes from variables.
+void note_secrets(const Node& document, const Lookup& variables, std::set<std::string>& names) {
+  const Node* secrets = document.find("secrets");
+  if (!secrets) return;
+  for (const Node::Member& secret : secrets->members) {
+    const Node* variable = secret.value.find("environment");
+    if (!variable || !variable->is(Kind::string)) continue;  // the schema has a word on that
+    names.insert(substitute(variable->text, variables, [](const std::string&) {}).text);
+  }
+}
+
 /// The names that stand for secrets in this project. In a release: what is sealed. In development: of that,
 /// and of what `secrets` takes from variables, what the caller's variables have.
 std::set<std::string> secret_names(const Project& project, const LoadOptions& options, const ReadFile& read,
@@ -143,14 +143,8 @@ std::set<std::string> secret_names(const Project& project, const LoadOptions& op
     for (std::string& name : SealedFile::parse(sealed, filename).names()) names.insert(std::move(name));
   }
   if (options.release) return names;
-  for (const Node& document : project.documents) {
-    const Node* secrets = document.find("secrets");
-    if (!secrets) continue;
-    for (const Node::Member& secret : secrets->members) {
-      const Node* variable = secret.value.find("environment");
-      if (!variable || !variable->is(Kind::string)) continue;  // the step that reads the key has a word on it
-      names.insert(substitute(variable->text, variables, [](const std::string&) {}).text);
-    }
+  for (const Source& file : project.files) {
+    for (const Node& document : file.documents) note_secrets(document, variables, names);
   }
   std::erase_if(names, [&](const std::string& name) { return !variables(name); });
   return names;
@@ -267,67 +261,159 @@ void put_in_order(std::vector<Problem>& problems, const Sources& sources) {
   problems.erase(std::unique(problems.begin(), problems.end()), problems.end());
 }
 
+/// A secret has a value, wherever it comes from.
+void check_secrets(const Node& root, const std::set<std::string>& names, bool release, Findings& findings) {
+  const Node* secrets = root.find("secrets");
+  if (!secrets) return;
+  for (const Node::Member& member : secrets->members) {
+    const std::string path = "secrets." + member.key;
+    const Node *file = member.value.find("file"), *variable = member.value.find("environment");
+    if (file && release) {
+      findings.refuse(file->where,
+                      fmt::format("{}.file: a file of this machine is no part of a release", path),
+                      "write 'environment: NAME' and seal it: holdall secrets seal NAME < FILE");
+    }
+    if (variable && !names.contains(variable->text)) {
+      findings.refuse(
+          variable->where,
+          fmt::format("{}.environment: {} is not {}", path, variable->text, release ? "sealed" : "set"),
+          release ? fmt::format("holdall secrets seal {}", variable->text)
+                  : "set it in .env or in the shell");
+    }
+  }
+}
+
+/// The reader from the files to the model, step by step in the specification's order.
+class Reading {
+ public:
+  Reading(const LoadOptions& options, const ReadFile& read)
+      : options_(options),
+        read_(read),
+        project_(open_project(options, read, findings_)),
+        variables_(lookup_in(project_.sources.variables)) {
+    loaded_.project_dir = sources().project_dir;
+    loaded_.environment = project_.environment;
+    if (options.release) loaded_.sealed = read(project_.environment.sealed_file).value_or("");
+    if (!options.specification_alone) secrets_ = secret_names(project_, options, read, variables_);
+    merge_files();
+    if (options.steps.interpolate) {
+      print();
+    } else {
+      root_ = merged_;
+      if (options.steps.normalise) complete();
+    }
+  }
+
+  Loaded as_specified() {
+    Json model = to_json(root_, findings_);
+    return finish(options_.steps.interpolate ? map_plain_strings(model, escape_dollars) : std::move(model));
+  }
+
+  /// For the process engine.
+  Loaded for_engine() {
+    check_support(merged_, inactive_, findings_);
+    check_secrets(root_, secrets_, options_.release, findings_);
+    refuse_builds_here();
+    Json model = to_json(root_, findings_);
+    // Over a tree with holes in it every further fault might be one of the hole.
+    if (findings_.problems.empty()) {
+      std::vector<Fault> faults;
+      loaded_.app = read_model(model, faults);
+      if (faults.empty()) check_process_engine(loaded_.app, model, faults);
+      if (faults.empty() && !options_.release)
+        loaded_.secrets = development_secrets(loaded_.app, model, read_, variables_, findings_);
+      if (faults.empty()) warn_of_empty_trees(loaded_.app, loaded_.places, findings_);
+      report_faults(faults, loaded_.places, findings_);
+    }
+    return finish(map_plain_strings(model, escape_dollars));
+  }
+
+ private:
+  const Sources& sources() const { return project_.sources; }
+
+  void merge_files() {
+    Unset unset;
+    const auto home = options_.environment.find("HOME");
+    const std::string from = home == options_.environment.end() ? "" : home->second;
+    const DocumentOptions options{.read = read_,
+                                  .project_dir = sources().project_dir,
+                                  .home = from,
+                                  .secrets = secrets_,
+                                  .interpolate = options_.steps.interpolate,
+                                  .resolve_paths = options_.steps.resolve_paths,
+                                  .release = options_.release,
+                                  .unset = unset,
+                                  .use = loaded_.variables};
+    merged_ = merge_documents(std::move(project_.files), sources().project_dir, sources().variables, options,
+                              findings_);
+    report_unset(unset, options_.release, project_.environment, findings_);
+  }
+
+  void complete() {
+    normalise(root_, {project_.name, variables_, secrets_, options_.release, loaded_.variables}, findings_);
+  }
+
+  void print() {
+    root_ = merged_;
+    if (options_.steps.normalise) complete();
+    root_ = as_printed(root_, findings_);
+    inactive_ = remove_inactive(root_, sources().profiles);
+    // A hole in the tree has been reported; what is missing because of it need not be.
+    if (options_.steps.check_consistency && findings_.misshapen == 0)
+      check_consistency(root_, inactive_, findings_);
+    if (options_.steps.resolve_env)
+      read_service_files(
+          root_, {read_, sources().project_dir, variables_, secrets_, loaded_.variables, loaded_.env_files},
+          findings_);
+    if (!root_.find("services")) root_.set("services", Node::empty(Kind::mapping, root_.where));
+    loaded_.places = places_of(root_);
+    remove_unused(root_);
+  }
+
+  void refuse_builds_here() {
+    if (!project_.environment.builds_here) return;
+    findings_.refuse(
+        project_.environment.place,
+        fmt::format("x-holdall.environments.{}.build: local is refused: the process engine makes "
+                    "its artefacts on the server",
+                    project_.environment.name),
+        "write 'build: server', or leave it out");
+  }
+
+  Loaded finish(Json model) {
+    put_in_order(findings_.problems, sources());
+    put_in_order(findings_.warnings, sources());
+    throw_if_any(findings_.problems, Error::invalid, sources().project_dir);
+    loaded_.model = std::move(model);
+    loaded_.warnings = std::move(findings_.warnings);
+    note_values(sources(), options_, loaded_.variables);
+    loaded_.interpolation = std::move(project_.sources.variables);
+    return std::move(loaded_);
+  }
+
+  const LoadOptions& options_;
+  const ReadFile& read_;
+  Findings findings_;
+  Project project_;
+  Lookup variables_;
+  std::set<std::string> secrets_;
+  Node merged_;  ///< what is written, in long form
+  Node root_;    ///< the model
+  std::set<std::string> inactive_;
+  Loaded loaded_;
+};
+
 }  // namespace
 
 Loaded load_from(const LoadOptions& options, const ReadFile& read) {
-  Findings findings;
-  Project project = open_project(options, read, findings);
-  const Sources& sources = project.sources;
-  const Lookup variables = lookup_in(sources.variables);
-
-  Loaded loaded;
-  loaded.project_dir = sources.project_dir;
-  loaded.environment = project.environment;
-  if (options.release) loaded.sealed = read(project.environment.sealed_file).value_or("");
-  std::set<std::string> secrets;
-  if (!options.specification_alone) secrets = secret_names(project, options, read, variables);
-
-  Unset unset;
-  Node root = Node::empty(Kind::mapping,
-                          {sources.files.empty() ? "" : shown(sources.files[0], sources.project_dir), 0, 0});
-  for (Node& document : project.documents) {
-    if (options.steps.interpolate)
-      interpolate(document, variables, secrets, unset, loaded.variables, findings);
-    make_canonical(document, findings);
-    merge(root, std::move(document), findings);
-  }
-  check_nulls(root, findings);
-  report_unset(unset, options.release, project.environment, findings);
-  if (project.environment.builds_here && !options.any_engine) {
-    findings.refuse(project.environment.place,
-                    fmt::format("x-holdall.environments.{}.build: local is refused: the process engine makes "
-                                "its artefacts on the server",
-                                project.environment.name),
-                    "write 'build: server', or leave it out");
-  }
-  normalise(root,
-            {sources, read, project.name, variables, secrets, options.release, !options.any_engine,
-             loaded.variables, &loaded.env_files},
-            findings);
-
-  loaded.places = places_of(root);
-  Json model = to_json(root, findings);
-  // Over a tree with holes in it every further fault might be one of the hole.
-  if (findings.misshapen == 0 && !findings.incomplete && options.steps.interpolate) {
-    std::vector<Fault> faults;
-    loaded.app = read_model(model, faults);
-    if (!options.any_engine && faults.empty()) {
-      check_process_engine(loaded.app, model, faults);
-      warn_of_empty_trees(loaded.app, loaded.places, findings);
-      if (!options.release)
-        loaded.secrets = development_secrets(loaded.app, model, read, variables, findings);
-    }
-    report_faults(faults, loaded.places, findings);
-  }
-  put_in_order(findings.problems, sources);
-  put_in_order(findings.warnings, sources);
-  throw_if_any(findings.problems, Error::invalid, sources.project_dir);
-  loaded.model = options.steps.interpolate ? map_plain_strings(model, escape_dollars) : std::move(model);
-  loaded.warnings = std::move(findings.warnings);
-  note_values(sources, options, loaded.variables);
-  loaded.interpolation = std::move(project.sources.variables);
-  return loaded;
+  return Reading(options, read).for_engine();
 }
+
+Loaded read_from(const LoadOptions& options, const ReadFile& read) {
+  return Reading(options, read).as_specified();
+}
+
+Loaded read_project(const LoadOptions& options) { return read_from(options, read_from_disk); }
 
 Loaded load(const LoadOptions& options) { return load_from(options, read_from_disk); }
 

@@ -5,7 +5,8 @@
 
 namespace holdall::app {
 
-/// `load` over any source of files: the whole reader, without the disk.
+/// `load` and `read_project` over any source of files: the whole reader, without the disk.
 Loaded load_from(const LoadOptions& options, const ReadFile& read);
+Loaded read_from(const LoadOptions& options, const ReadFile& read);
 
 }  // namespace holdall::app

@@ -61,6 +61,19 @@ Node Node::empty(Kind kind, Where where) {
   return node;
 }
 
+bool same_value(const Node& a, const Node& b) {
+  if (a.kind != b.kind || a.text != b.text || a.items.size() != b.items.size() ||
+      a.members.size() != b.members.size())
+    return false;
+  for (std::size_t i = 0; i < a.items.size(); ++i) {
+    if (!same_value(a.items[i], b.items[i])) return false;
+  }
+  return std::ranges::all_of(a.members, [&](const Node::Member& member) {
+    const Node* other = b.find(member.key);
+    return other && same_value(member.value, *other);
+  });
+}
+
 std::string_view describe(Node::Kind kind) {
   switch (kind) {
     case Node::Kind::null: return "nothing";

@@ -49,6 +49,9 @@ struct Node::Member {
   Node value;
 };
 
+/// Whether they are the same value, wherever they were written and in whatever order their members stand.
+bool same_value(const Node& a, const Node& b);
+
 /// "a mapping", "a list", "a string", ...
 std::string_view describe(Node::Kind kind);
 

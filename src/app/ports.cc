@@ -72,7 +72,7 @@ std::vector<PortSpec> parse_short_port(std::string_view text, std::string& error
 
   auto targets = parse_port_range(container);
   auto published = parse_port_range(host);
-  if (!targets) {
+  if (!targets || targets->first == 0) {
     error = container.empty()
                 ? "no port of the container is written"
                 : fmt::format("'{}' is no port of a container: 1 to 65535, or a range", container);

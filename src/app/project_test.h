@@ -23,11 +23,16 @@ struct ProjectInMemory {
     options.working_dir = "/srv/shop";
   }
 
-  Loaded load() const {
-    return load_from(options, [this](const std::filesystem::path& path) -> std::optional<std::string> {
+  Loaded load() const { return load_from(options, reader()); }
+
+  /// As the specification has it, whatever the process engine makes of it.
+  Loaded read() const { return read_from(options, reader()); }
+
+  ReadFile reader() const {
+    return [this](const std::filesystem::path& path) -> std::optional<std::string> {
       auto found = files.find(path.lexically_relative("/srv/shop").string());
       return found == files.end() ? std::nullopt : std::optional(found->second);
-    });
+    };
   }
 
   /// The text of its refusal; empty if it is accepted.

@@ -6,9 +6,9 @@
 #include <fmt/format.h>
 
 #include "app/app.h"
-#include "app/canonical.h"
-#include "app/keys.h"
+#include "app/print_order.h"
 #include "app/scalar.h"
+#include "app/schema.h"
 
 namespace holdall::app {
 namespace {
@@ -159,53 +159,49 @@ class Printer {
  public:
   std::string out;
 
-  void mapping(const Json& value, const std::string& pattern, std::size_t indent, bool continues_line) {
-    for (const auto& [name, member] : ordered(value, pattern)) {
+  /// `at` is nullptr where the schema has no word, and for a model that is printed by name.
+  void mapping(const Json& value, const Schema* at, std::size_t indent, bool continues_line) {
+    for (const Json::Member* member : in_order(value, at)) {
+      const Schema* below = below_of(at, member->first);
+      if (is_left_out(member->second, below)) continue;
       if (!std::exchange(continues_line, false)) out += std::string(indent, ' ');
-      out += on_one_line(*name) + ":";
-      below(*member, pattern_below(pattern, *name), indent + 2, false);
+      out += on_one_line(member->first) + ":";
+      value_of(member->second, below, indent + 2, false);
     }
   }
 
  private:
-  using Members = std::vector<std::pair<const std::string*, const Json*>>;
-
-  /// Keys of the specification as the table has them, then the others by name.
-  static Members ordered(const Json& value, const std::string& pattern) {
-    Members members;
-    for (const auto& [name, member] : value.members()) {
-      if (!is_left_out(name, member, pattern)) members.emplace_back(&name, &member);
-    }
-    bool extension = pattern.starts_with("x-") || pattern.find(".x-") != std::string::npos;
-    auto rank = [&](const std::string& name) {
-      const Key* key = extension || name.starts_with("x-") ? nullptr : find_key(pattern_below(pattern, name));
-      return key ? key - keys().data() : static_cast<std::ptrdiff_t>(keys().size());
-    };
-    std::ranges::sort(members, [&](const auto& a, const auto& b) {
-      return std::pair(rank(*a.first), *a.first) < std::pair(rank(*b.first), *b.first);
-    });
-    return members;
+  /// What only the JSON shows: a command that is null, and sections that are always there and say nothing.
+  static bool is_left_out(const Json& member, const Schema* at) {
+    if (!at || !at->shape) return false;
+    if (at->shape->as == As::words) return member.is_null();
+    return at->shape->as == As::section_always && says_nothing(member, at);
   }
 
-  /// What only the JSON shows: nulls and empty mappings that mean nothing.
-  static bool is_left_out(const std::string& name, const Json& member, const std::string& pattern) {
-    bool empty = member.is_object() && member.members().empty();
-    if (pattern == "services.*") return member.is_null() && (name == "command" || name == "entrypoint");
-    if (pattern == "services.*.deploy") return empty && (name == "resources" || name == "placement");
-    return pattern == "networks.default" && empty && name == "ipam";
+  static bool says_nothing(const Json& section, const Schema* at) {
+    return section.is_object() && std::ranges::all_of(section.members(), [&](const Json::Member& member) {
+             return is_left_out(member.second, below_of(at, member.first));
+           });
   }
 
   /// A value after "name:" or "-".
-  void below(const Json& value, const std::string& pattern, std::size_t indent, bool in_list) {
-    if (value.is_object() && !value.members().empty()) {
+  void value_of(const Json& value, const Schema* at, std::size_t indent, bool in_list) {
+    if (at && at->shape && at->shape->as == As::ulimit && value.is_object()) {
+      for (std::string_view side : {"soft", "hard"}) {
+        out += fmt::format("{}{}: {}",
+                           side == "soft" && in_list ? std::string(" ") : "\n" + std::string(indent, ' '),
+                           side, value.integer_or(side, 0));
+      }
+      out += '\n';
+    } else if (value.is_object() && !value.members().empty()) {
       out += in_list ? " " : "\n";
-      mapping(value, pattern, indent, in_list);
+      mapping(value, at, indent, in_list);
     } else if (value.is_array() && !value.items().empty()) {
       if (!in_list) out += '\n';
       bool continues_line = in_list;
       for (const Json& item : value.items()) {
         out += std::exchange(continues_line, false) ? " -" : std::string(indent, ' ') + "-";
-        below(item, pattern + ".*", indent + 2, true);
+        value_of(item, at ? at->any : nullptr, indent + 2, true);
       }
     } else {
       out += " " + scalar(value, indent) + "\n";
@@ -228,9 +224,9 @@ class Printer {
 
 }  // namespace
 
-std::string to_yaml(const Json& model) {
+std::string to_yaml(const Json& model, bool raw) {
   Printer printer;
-  printer.mapping(model, "", 0, false);
+  printer.mapping(model, raw ? nullptr : &schema(), 0, false);
   return printer.out;
 }
 

@@ -91,7 +91,7 @@ void drop_unused(Json& model) {
 
 struct What {
   bool services = false, profiles = false, networks = false, volumes = false, images = false, models = false,
-       variables = false, environment = false, quiet = false, json = false;
+       variables = false, environment = false, quiet = false, json = false, raw = false;
   std::vector<std::string> only;
 };
 
@@ -107,7 +107,7 @@ std::string text_of(app::Loaded& project, const What& what) {
   if (what.volumes) return lines(names_of(project.model, "volumes"));
   if (what.models) return lines(names_of(project.model, "models"));
   if (what.images) return lines(images_of(project.model));
-  return what.json ? project.model.pretty() : app::to_yaml(project.model);
+  return what.json ? app::to_json_text(project.model, what.raw) : app::to_yaml(project.model, what.raw);
 }
 
 }  // namespace
@@ -147,6 +147,7 @@ int config(Invocation& call) {
                          .resolve_paths = !no_paths,
                          .normalise = !no_normalise,
                          .check_consistency = !no_consistency && !what.profiles && !what.variables};
+  what.raw = no_interpolate;
   app::Loaded project =
       load_model(call.globals, call.globals.environment.has_value(), steps, Terminal(2, call.globals.ansi));
   const std::string text = text_of(project, what);

@@ -96,7 +96,7 @@ void refuse_ignored_env_files(const app::Loaded& project) {
 
 app::Loaded load_warning(const app::LoadOptions& options, const Terminal& errors) {
   app::Loaded project = app::load(options);
-  if (options.release && !options.any_engine) refuse_ignored_env_files(project);
+  if (options.release) refuse_ignored_env_files(project);
   print_warnings(errors, project.warnings, project.project_dir);
   return project;
 }
@@ -127,8 +127,9 @@ app::Loaded load_model(const Globals& globals, bool release, const app::Steps& s
                        const Terminal& errors) {
   app::LoadOptions options = load_options(globals, release);
   options.steps = steps;
-  options.any_engine = true;
-  return load_warning(options, errors);
+  app::Loaded project = app::read_project(options);
+  print_warnings(errors, project.warnings, project.project_dir);
+  return project;
 }
 
 app::Environment identify_project(const Globals& globals) {
