@@ -118,7 +118,7 @@ compose.yaml:4:5: services.web.comand: there is no such key
   did you mean 'command'?
 compose.yaml:5:5: services.web.privileged is refused: the process engine runs a plain process, with no container around it
   remove the key
-compose.yaml:6:13: services.web.ports '99999:80': '99999' is no port of a host: 0 to 65535, or a range
+compose.yaml:6:13: services.web.ports.0: '99999:80': '99999' is no port of a host: 0 to 65535, or a range
   write [[IP:]HOST:]CONTAINER[/PROTOCOL]
 compose.yaml:8:12: services.db.image: '${DB_IMAGE' has no closing brace
 compose.yaml:9:1: volumes is refused: nothing but the artefact travels with a release yet

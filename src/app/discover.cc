@@ -175,8 +175,8 @@ Sources discover(const LoadOptions& options, const ReadFile& read, Findings& fin
   return sources;
 }
 
-std::string project_name(const LoadOptions& options, const Sources& sources, const std::string& written,
-                         Findings& findings) {
+std::string project_name(const LoadOptions& options, const Sources& sources,
+                         const std::optional<std::string>& written, Findings& findings) {
   std::string given = options.project_name.value_or("");
   auto variable = sources.variables.find("COMPOSE_PROJECT_NAME");
   if (given.empty() && variable != sources.variables.end()) given = variable->second;
@@ -191,9 +191,12 @@ std::string project_name(const LoadOptions& options, const Sources& sources, con
     }
     return given;
   }
-  std::string name = normalise(written);
-  if (name.empty()) name = normalise(sources.project_dir.filename().string());
-  if (name.empty()) {
+  const std::string directory = sources.project_dir.filename().string();
+  std::string name = normalise(written.value_or(directory));
+  if (name.empty() && written) {
+    findings.refuse({}, fmt::format("name: '{}' gives no project name", *written),
+                    "write letters or digits, or set the variables in it");
+  } else if (name.empty()) {
     findings.refuse({},
                     fmt::format("the directory's name '{}' gives no project name",
                                 sources.project_dir.filename().string()),

@@ -31,11 +31,11 @@ struct Sources {
 /// Throws `missing`.
 Sources discover(const LoadOptions& options, const ReadFile& read, Findings& findings);
 
-/// The project's name: -p, COMPOSE_PROJECT_NAME, `name:` of the files (already interpolated; empty if there
+/// The project's name: -p, COMPOSE_PROJECT_NAME, `name:` of the files (already interpolated; nothing if there
 /// is none), or the directory's, made lower case and freed of every other character than letters, digits, '-'
 /// and '_'.
-std::string project_name(const LoadOptions& options, const Sources& sources, const std::string& written,
-                         Findings& findings);
+std::string project_name(const LoadOptions& options, const Sources& sources,
+                         const std::optional<std::string>& written, Findings& findings);
 
 /// Whether this can be a project's name as it is.
 bool is_project_name(const std::string& name);

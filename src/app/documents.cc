@@ -118,12 +118,13 @@ class Project {
     const Node* other = extends.find("file");
     const fs::path from = other && other->is(Kind::string) ? located(other->text, directory_) : file;
     Node* among = from == file ? &services : services_of(from, *other, path);
-    if (among) lay_over(service, *among, from, *name, path, way);
+    if (among) lay_over(service, *among, from, extends, path, way);
     way.pop_back();
   }
 
-  void lay_over(Node::Member& service, Node& among, const fs::path& from, const Node& name,
+  void lay_over(Node::Member& service, Node& among, const fs::path& from, const Node& extends,
                 const std::string& path, std::vector<Extended>& way) {
+    const Node& name = extends.is(Kind::mapping) ? *extends.find("service") : extends;
     auto base = std::ranges::find(among.members, name.text, &Node::Member::key);
     if (base == among.members.end()) {
       findings_.misshape(name.where, fmt::format("{}: there is no service '{}' in {}", path, name.text,
@@ -140,7 +141,10 @@ class Project {
     const auto position = base - among.members.begin();
     extend(*base, among, from, way);
     Node merged = among.members[static_cast<std::size_t>(position)].value;
-    if (!merged.is(Kind::mapping)) return;
+    if (!merged.is(Kind::mapping)) {
+      service.value.set("extends", extends);  // of nothing; as the reference has it, the key stays
+      return;
+    }
     merge_service(merged, std::move(service.value), findings_);
     service.value = std::move(merged);
   }

@@ -135,25 +135,11 @@ void read_limits(const Reader& limits, Service& service) {
     limits["timeout"].fault("must be more than 0");
 }
 
-/// A value of a list or a mapping of variables, as Compose writes numbers and booleans.
-std::string variable_text(const Reader& value) {
-  if (!value.present()) return "";
-  return value.is_string() ? value.json()->string() : value.json()->print();
-}
-
 std::map<std::string, std::string> read_variables(const Reader& place) {
   std::map<std::string, std::string> variables;
-  if (place.is_array()) {
-    for (const std::string& pair : place.texts()) {
-      const std::size_t equals = pair.find('=');
-      if (equals == std::string::npos || equals == 0) {
-        place.fault(fmt::format("'{}' has no value", pair), "write NAME=value");
-      } else {
-        variables[pair.substr(0, equals)] = pair.substr(equals + 1);
-      }
-    }
-  } else {
-    for (const auto& [name, value] : place.members()) variables[name] = variable_text(value);
+  for (const auto& [name, value] : place.members()) {
+    if (!value.present()) place.fault(fmt::format("'{}' has no value", name), "write NAME=value");
+    variables[name] = value.text().value_or("");
   }
   return variables;
 }

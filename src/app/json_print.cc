@@ -48,7 +48,7 @@ std::vector<const Json::Member*> in_order(const Json& mapping, const Schema* at)
   std::vector<std::pair<std::size_t, const Json::Member*>> ranked;
   for (const Json::Member& member : mapping.members()) {
     std::size_t rank = 0;
-    if (at && !at->any) {
+    if (at && !at->any && !(at->shape && at->shape->as == As::anything)) {
       auto row =
           std::ranges::find(at->members, member.first, &std::pair<std::string_view, const Schema*>::first);
       // An extension that the schema knows stands with the others.

@@ -28,13 +28,12 @@ constexpr std::string_view kCarry =
     "put the files under build.context, or name a directory of the server in environment";
 constexpr std::string_view kSeal = "write 'environment: NAME' and seal it: holdall secrets seal NAME";
 constexpr std::string_view kOwner = "each service gets a user of its own, who owns its files";
-constexpr std::string_view kWriteOut = "write it out in this file";
 
 constexpr Key kKeys[] = {
     {"version", different, "obsolete: it has no effect", ""},
     {"name", honoured, "", ""},
     {"services", honoured, "", ""},
-    {"include", refused, kLater, "give each file with -f"},
+    {"include", honoured, "", ""},
     {"networks", refused, kNetwork, kReach},
     {"volumes", refused, kStorage, kCarry},
     {"secrets", honoured, "", ""},
@@ -152,7 +151,7 @@ constexpr Key kKeys[] = {
     {"services.*.env_file.*.required", honoured, "", ""},
     {"services.*.env_file.*.format", honoured, "", ""},
     {"services.*.expose", honoured, "", ""},
-    {"services.*.extends", refused, kLater, kWriteOut},
+    {"services.*.extends", honoured, "", ""},
     {"services.*.external_links", refused, kNetwork, kReach},
     {"services.*.extra_hosts", refused, kNetwork, kRemove},
     {"services.*.group_add", refused, "each service gets a user of its own", kRemove},

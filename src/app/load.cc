@@ -13,6 +13,7 @@
 #include "app/node_json.h"
 #include "app/normalise.h"
 #include "app/printed.h"
+#include "app/schema.h"
 #include "app/secrets.h"
 #include "app/service_files.h"
 #include "app/support.h"
@@ -47,13 +48,15 @@ std::vector<Source> read_sources(const Sources& sources, bool release, const Rea
 }
 
 /// `name:` of the last document that has one, interpolated before the rest so that the rest can use it.
-std::string written_name(const std::vector<Source>& files, const Lookup& variables) {
-  std::string name;
+std::optional<std::string> written_name(const std::vector<Source>& files, const Lookup& variables,
+                                        bool interpolate) {
+  std::optional<std::string> name;
   for (const Source& file : files) {
     for (const Node& document : file.documents) {
       const Node* node = document.find("name");
       if (!node || !node->is(Kind::string) || node->text.empty()) continue;
       Substituted result = substitute(node->text, variables, [](const std::string&) {});
+      if (!interpolate) result = {node->text, ""};
       if (result.error.empty()) name = result.text;
     }
   }
@@ -98,7 +101,8 @@ Project open_project(const LoadOptions& options, const ReadFile& read, Findings&
     }
   }
   const Lookup variables = lookup_in(sources.variables);
-  project.name = project_name(options, sources, written_name(project.files, variables), findings);
+  project.name = project_name(options, sources,
+                              written_name(project.files, variables, options.steps.interpolate), findings);
   if (options.release) {
     name_app(project.environment, project.name, options, findings);
     project.name = project.environment.app;
@@ -283,6 +287,17 @@ void check_secrets(const Node& root, const std::set<std::string>& names, bool re
   }
 }
 
+/// Where variables are left as they are, Compose prints a list of nothing as null, unless its entries are
+/// told apart.
+void leave_empty_lists_out(Node& node, const Schema* at) {
+  const Shape* shape = at ? at->shape : nullptr;
+  const bool told_apart = shape && shape->rules.same != Same::no && shape->as != As::variables;
+  if (node.is(Kind::sequence) && node.items.empty() && !told_apart) node.kind = Kind::null;
+  for (Node& item : node.items) leave_empty_lists_out(item, at ? at->any : nullptr);
+  for (Node::Member& member : node.members)
+    leave_empty_lists_out(member.value, at ? at->below(member.key) : nullptr);
+}
+
 /// The reader from the files to the model, step by step in the specification's order.
 class Reading {
  public:
@@ -290,7 +305,10 @@ class Reading {
       : options_(options),
         read_(read),
         project_(open_project(options, read, findings_)),
-        variables_(lookup_in(project_.sources.variables)) {
+        known_(options.steps.interpolate
+                   ? project_.sources.variables
+                   : std::map<std::string, std::string>{{"COMPOSE_PROJECT_NAME", project_.name}}),
+        variables_(lookup_in(known_)) {
     loaded_.project_dir = sources().project_dir;
     loaded_.environment = project_.environment;
     if (options.release) loaded_.sealed = read(project_.environment.sealed_file).value_or("");
@@ -301,6 +319,7 @@ class Reading {
     } else {
       root_ = merged_;
       if (options.steps.normalise) complete();
+      leave_empty_lists_out(root_, &schema());
     }
   }
 
@@ -344,8 +363,7 @@ class Reading {
                                   .release = options_.release,
                                   .unset = unset,
                                   .use = loaded_.variables};
-    merged_ = merge_documents(std::move(project_.files), sources().project_dir, sources().variables, options,
-                              findings_);
+    merged_ = merge_documents(std::move(project_.files), sources().project_dir, known_, options, findings_);
     report_unset(unset, options_.release, project_.environment, findings_);
   }
 
@@ -395,6 +413,8 @@ class Reading {
   const ReadFile& read_;
   Findings findings_;
   Project project_;
+  std::map<std::string, std::string>
+      known_;  ///< the variables; without interpolation the project's name alone
   Lookup variables_;
   std::set<std::string> secrets_;
   Node merged_;  ///< what is written, in long form

@@ -130,7 +130,7 @@ TEST_CASE("files outside /run/secrets, two of one name, stores and owners are re
                                 {"KEY"})
                             .refusal();
   CHECK(holds(refusal, "secrets.store.external is refused"));
-  CHECK(holds(refusal, "services.web.secrets.*.uid is refused: each service gets a user of its own"));
+  CHECK(holds(refusal, "services.web.secrets.2.uid is refused: each service gets a user of its own"));
   std::string places =
       Project("secrets: {pw: {environment: KEY}}\n" + web("    secrets:\n"
                                                           "      - {source: pw, target: /etc/pw}\n"

@@ -282,7 +282,7 @@ constexpr Shape kShapes[] = {
     {"services.*.env_file.*.required", kBool, flag_always},
     {"services.*.env_file.*.format", kText, text},
     {"services.*.expose", kList, texts, {.items = kText | kNumber, .distinct = true, .same = Same::text}},
-    {"services.*.extends", kText | kMap, nothing, {.extensions = false, .short_form = Short::service}},
+    {"services.*.extends", kText | kMap, section, {.extensions = false, .short_form = Short::service}},
     {"services.*.extends.service", kText, text, {.required = true}},
     {"services.*.extends.file", kText, text, {.path = Path::plain}},
     {"services.*.external_links", kList, texts, kDistinct},
