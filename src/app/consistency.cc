@@ -35,7 +35,7 @@ bool is_active(const Node& service, const std::vector<std::string>& wanted) {
 class Consistency {
  public:
   Consistency(Node& root, const std::set<std::string>& inactive, Findings& findings)
-      : root_(root), inactive_(inactive), findings_(findings) {}
+      : root_(root), inactive_(inactive), findings_(findings), whole_(findings.misshapen == 0) {}
 
   void check() {
     Node* services = root_.find("services");
@@ -57,16 +57,17 @@ class Consistency {
 
   bool is_declared(std::string_view kind, const std::string& name) const {
     const Node* resources = root_.find(kind);
+    if (!whole_ && (!resources || name.empty())) return true;
     return resources && resources->find(name);
   }
 
   void service(Node& node) {
     const Node* build = node.find("build");
-    if (!build && !node.find("image") && !node.find("provider"))
+    if (whole_ && !build && !node.find("image") && !node.find("provider"))
       refuse(nullptr, " has neither image nor build", "write 'build: .' to run it from this directory");
     if (build) check_build(node, *build);
     check_networks(node);
-    if (const Node* test = find(node, {"healthcheck", "test"})) {
+    if (const Node* test = find(node, {"healthcheck", "test"}); test && whole_) {
       const std::string& first = test->items.front().text;
       if (first != "CMD" && first != "CMD-SHELL" && first != "NONE")
         refuse(
@@ -82,7 +83,7 @@ class Consistency {
     if (const Node* watch = find(node, {"develop", "watch"})) {
       for (const Node& trigger : watch->items) {
         const std::string action = text_of(trigger, "action");
-        if (!trigger.find("target") && action != "rebuild" && action != "restart")
+        if (whole_ && !trigger.find("target") && action != "rebuild" && action != "restart")
           refuse(&trigger, fmt::format(".develop.watch: {} needs a target", action), "write 'target: /path'");
       }
     }
@@ -151,7 +152,7 @@ class Consistency {
     const Node* all = node.find("depends_on");
     if (!all) return;
     for (const Node::Member& entry : all->members) {
-      if (names_.contains(entry.key)) continue;
+      if (names_.contains(entry.key) || (!whole_ && entry.key.empty())) continue;
       const Node* required = entry.value.find("required");
       const bool inactive = inactive_.contains(entry.key);
       if (inactive && required && required->integer == 0) continue;
@@ -201,7 +202,7 @@ class Consistency {
     if (container && copies && copies->integer > 1)
       refuse(container, fmt::format(": {} replicas cannot have one container_name", copies->text),
              "remove container_name");
-    if (deploy) {
+    if (deploy && whole_) {
       agree(node, "cpus", *deploy, {"resources", "limits"}, "cpus");
       agree(node, "mem_limit", *deploy, {"resources", "limits"}, "memory");
       agree(node, "mem_reservation", *deploy, {"resources", "reservations"}, "memory");
@@ -247,7 +248,7 @@ class Consistency {
 
   void secrets() {
     const Node* all = root_.find("secrets");
-    if (!all) return;
+    if (!all || !whole_) return;
     for (const Node::Member& secret : all->members) {
       if (secret.value.find("external") || secret.value.find("file") || secret.value.find("environment"))
         continue;
@@ -279,6 +280,7 @@ class Consistency {
   Node& root_;
   const std::set<std::string>& inactive_;
   Findings& findings_;
+  const bool whole_;  ///< nothing was taken out of the tree, for which something could now be missing
   std::set<std::string> names_;
   std::map<std::string, std::string> containers_;
   std::string path_;

@@ -19,8 +19,8 @@ std::set<std::string> remove_inactive(Node& root, const std::vector<std::string>
 
 /// What the services say of each other and of networks, volumes, secrets, configs and models holds together:
 /// all that is named exists, no two keys contradict each other, nothing waits for itself. `inactive` names
-/// the services that there would be with another profile. Where `scale` and deploy.replicas agree both are
-/// written out.
+/// the services that there would be with another profile. Of a tree that has lost what was misshapen it is
+/// not said what is missing. Where `scale` and deploy.replicas agree both are written out.
 void check_consistency(Node& root, const std::set<std::string>& inactive, Findings& findings);
 
 /// Without networks, volumes, secrets, configs and models that no service names.

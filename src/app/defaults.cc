@@ -62,7 +62,7 @@ bool is_true(const Node* node) { return node && node->is(Kind::boolean) && node-
 
 class Check {
  public:
-  Check(const Node& root, Findings& findings) : findings_(findings) {
+  Check(const Node& root, Findings& findings) : findings_(findings), whole_(findings.misshapen == 0) {
     members(root, "volumes", [&](const auto& member, const auto& path) { external(member, path); });
     members(root, "configs", [&](const auto& member, const auto& path) {
       one_of(member, {"file", "environment", "content"}, path);
@@ -98,7 +98,7 @@ class Check {
     if (found.size() > 1) {
       findings_.misshape(member.where, fmt::format("{} has both {}", path, fmt::join(found, " and ")),
                          "keep one of them");
-    } else if (found.empty() && !member.value.find("driver") && !member.value.find("external")) {
+    } else if (whole_ && found.empty() && !member.value.find("driver") && !member.value.find("external")) {
       findings_.misshape(member.where, fmt::format("{} has none of {}", path, fmt::join(keys, ", ")),
                          "write 'environment: NAME' or 'file: ./NAME'");
     }
@@ -137,6 +137,7 @@ class Check {
   }
 
   Findings& findings_;
+  const bool whole_;  ///< nothing was taken out of the tree
 };
 
 }  // namespace

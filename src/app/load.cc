@@ -376,9 +376,7 @@ class Reading {
     if (options_.steps.normalise) complete();
     root_ = as_printed(root_, findings_);
     inactive_ = remove_inactive(root_, sources().profiles);
-    // A hole in the tree has been reported; what is missing because of it need not be.
-    if (options_.steps.check_consistency && findings_.misshapen == 0)
-      check_consistency(root_, inactive_, findings_);
+    if (options_.steps.check_consistency) check_consistency(root_, inactive_, findings_);
     if (options_.steps.resolve_env)
       read_service_files(
           root_, {read_, sources().project_dir, variables_, secrets_, loaded_.variables, loaded_.env_files},

@@ -37,7 +37,7 @@ Node as_list(Node node) {
       add(member.key, member.value);
     }
   }
-  std::ranges::stable_sort(items, {}, &Node::text);
+  std::ranges::sort(items, {}, &Node::text);
   if (node.is(Kind::string)) items.push_back(Node::string(node.text, node.where));
   return list_of(std::move(items), node.where);
 }

@@ -158,7 +158,10 @@ class Validation {
         return !refuse(member.where, fmt::format("{}: '{}' is no name", path, member.key),
                        "names are letters, digits, '.', '_' and '-'");
       }
-      return is_name(member.key) && !value(member.value, *at.any, below);
+      if (!is_name(member.key) || value(member.value, *at.any, below)) return false;
+      // That there is one of this name is as true as before.
+      member.value = Node::empty(Kind::mapping, member.value.where);
+      return false;
     });
     return true;
   }
