@@ -100,6 +100,24 @@ def test_a_second_setup_changes_nothing_and_says_so(machines, servers):
     assert 'done' not in said.replace('done     holdall is there', ''), said
 
 
+def test_setup_from_a_login_that_is_not_root_goes_through_sudo_and_lets_that_login_in(machines, servers):
+    server, ops = machines.staging, f'ops@{machines.staging.address}'
+    server.run('useradd', '--create-home', '--shell', '/bin/sh', '--password', '*', 'ops')
+    ssh = server.path('/home/ops/.ssh')
+    ssh.mkdir()
+    shutil.copy(server.path('/root/.ssh/authorized_keys'), ssh)
+    server.run('chown', '-R', 'ops:', '/home/ops/.ssh')
+    denied = machines.laptop.run('holdall', '-H', f'ssh://{ops}', 'apps', code=None)
+    assert denied.returncode != 0, denied.stdout
+    refused = machines.laptop.run('holdall', 'setup', ops, code=None)  # sudo asks for a password, and there is no terminal
+    assert refused.returncode != 0 and 'sudo' in refused.stdout + refused.stderr
+    server.path('/etc/sudoers.d/ops').write_text('ops ALL=(root) NOPASSWD: ALL\n')
+    said = machines.laptop.run('holdall', 'setup', ops).stdout
+    assert 'joins group holdall' in said and f'host: ssh://{ops}' in said, said
+    assert 'APP' in machines.laptop.run('holdall', '-H', f'ssh://{ops}', 'apps').stdout
+    assert not list(server.path('/home/ops').glob('.holdall-setup-*'))
+
+
 def test_a_setup_mends_what_a_half_one_left(machines, servers):
     server = machines.two
     shutil.rmtree(server.path('/etc/holdall/login/.ssh'))
