@@ -16,3 +16,10 @@ endif()
 add_executable(kit_service ${CMAKE_SOURCE_DIR}/tests/kit/service.cc)
 target_link_libraries(kit_service PRIVATE HoldallKit::kit)
 set_target_properties(kit_service PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
+# Many compose files in one process, for bench/config.
+if(NOT HOLDALL_SANITIZE AND NOT HOLDALL_FUZZ)
+  add_executable(config_many ${CMAKE_SOURCE_DIR}/bench/config_many.cc)
+  target_link_libraries(config_many PRIVATE holdall_app)
+  set_target_properties(config_many PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+endif()
