@@ -1,7 +1,8 @@
-// Many compose files through the reader in one process: what it takes once a process's own start is paid for, and
-// libyaml's bare parser over the same bytes.
+// Many compose files through the reader in one process: what it takes once a process's own start is paid for,
+// and libyaml's bare parser over the same bytes.
 //   config_many [--once]     the files' absolute paths on stdin, one a line
-// Prints one JSON object: files, bytes, and seconds of processor time a round for parsing alone, reading, and printing.
+// Prints one JSON object: files, bytes, and seconds of processor time a round for parsing alone, reading, and
+// printing.
 #include <yaml.h>
 
 #include <sys/resource.h>
@@ -62,7 +63,6 @@ app::LoadOptions options_for(const std::filesystem::path& file) {
   options.profiles = {"*"};
   options.environment = {{"HOME", "/home/user"}, {"PATH", "/usr/bin:/bin"}};
   options.specification_alone = true;
-  options.any_engine = true;
   return options;
 }
 
@@ -87,7 +87,7 @@ int main(int argc, char** argv) {
     rejected = 0;
     for (const auto& file : files) {
       try {
-        models.push_back(app::load(options_for(file)).model);
+        models.push_back(app::read_project(options_for(file)).model);
       } catch (const Error&) {
         ++rejected;
       }

@@ -23,6 +23,11 @@ namespace {
 namespace fs = std::filesystem;
 using Kind = Node::Kind;
 
+// Of files that include files, and of services that extend services: each level is some frames of the stack.
+constexpr std::size_t kDeepest = 100;
+// What reading one more file is worth in values, however little is in it.
+constexpr std::size_t kFile = 100;
+
 /// A service in a file, on the way from one that extends it.
 struct Extended {
   fs::path file;
@@ -58,6 +63,9 @@ class Project {
 
  private:
   void add(Node& root, Node document, const fs::path& file) {
+    // Each is merged onto all before it, and all of them are looked at anew.
+    if (!root.members.empty())
+      findings_.grow(count_nodes(root), document.where, shown(file, options_.project_dir));
     substitute(document);
     extend_all(document, file);
     include_all(document);
@@ -114,6 +122,10 @@ class Project {
       findings_.misshape(member.where, fmt::format("{}.{}: there is no such key", path, member.key),
                          "it has service, and file where the service is in another one");
     }
+    if (way.size() == kDeepest) {
+      findings_.misshape(extends.where, fmt::format("{}: more than {} levels of extends", path, kDeepest));
+      return;
+    }
     way.push_back({file, service.key});
     const Node* other = extends.find("file");
     const fs::path from = other && other->is(Kind::string) ? located(other->text, directory_) : file;
@@ -140,7 +152,9 @@ class Project {
     }
     const auto position = base - among.members.begin();
     extend(*base, among, from, way);
-    Node merged = among.members[static_cast<std::size_t>(position)].value;
+    const Node& settled = among.members[static_cast<std::size_t>(position)].value;
+    findings_.grow(count_nodes(settled), name.where, path);
+    Node merged = settled;
     if (!merged.is(Kind::mapping)) {
       service.value.set("extends", extends);  // of nothing; as the reference has it, the key stays
       return;
@@ -156,6 +170,7 @@ class Project {
     if (known == extended_.end()) {
       Node root = Node::empty(Kind::mapping, written.where);
       if (options_.read(file)) {
+        findings_.grow(kFile, written.where, path);
         Source source = read_source(file, options_.project_dir, options_.release, options_.read, findings_);
         for (Node& document : source.documents) {
           substitute(document);
@@ -213,6 +228,10 @@ class Project {
 
   void include_one(Node& document, const Node& entry, const std::vector<Node>& paths,
                    const std::string& path) {
+    if (included_.size() > kDeepest) {
+      findings_.misshape(entry.where, fmt::format("{}: more than {} levels of include", path, kDeepest));
+      return;
+    }
     std::vector<Source> sources;
     for (const Node& each : paths) {
       const fs::path file = located(each.text, directory_);
@@ -224,6 +243,7 @@ class Project {
         findings_.misshape(each.where, fmt::format("{}: there is no file {}", path, file.string()));
         return;
       }
+      findings_.grow(kFile, each.where, path);
       sources.push_back(read_source(file, options_.project_dir, options_.release, options_.read, findings_));
     }
     const Node* written = entry.find("project_directory");
@@ -232,6 +252,7 @@ class Project {
     const std::map<std::string, std::string> variables = variables_of(entry, directory, path);
     Node imported =
         Project(directory, variables, options_, included_, findings_).merge_all(std::move(sources));
+    findings_.grow(count_nodes(imported), entry.where, path);
     for (std::string_view kind : {"services", "volumes", "networks", "secrets", "configs", "models"})
       import(imported, document, kind);
   }

@@ -12,6 +12,9 @@ namespace {
 
 using Kind = Node::Kind;
 
+// In long form a port is a mapping of five values.
+constexpr std::size_t kValuesOfPort = 6;
+
 Node mapping_of(std::string_view key, Node value) {
   Node mapping = Node::empty(Kind::mapping, value.where);
   mapping.set(key, std::move(value));
@@ -111,13 +114,14 @@ class LongForm {
   bool pairs(Node& node, const std::string& path, std::string_view form, std::string_view bare) {
     if (!node.is(Kind::sequence)) return true;
     Node mapping = Node::empty(Kind::mapping, node.where);
+    Setter members(mapping);
     for (const Node& item : node.items) {
       const std::size_t equals = item.text.find('=');
       const std::string name = item.text.substr(0, equals);
       if (equals != std::string::npos) {
-        mapping.set(name, Node::string(item.text.substr(equals + 1), item.where));
+        members.set(name, Node::string(item.text.substr(equals + 1), item.where));
       } else if (!bare.empty() && name == bare) {
-        mapping.set(name, Node::empty(Kind::null, item.where));
+        members.set(name, Node::empty(Kind::null, item.where));
       } else {
         return refuse(item, fmt::format("{}: '{}' has no value", path, item.text),
                       fmt::format("write {}", form));
@@ -130,8 +134,9 @@ class LongForm {
   static bool names(Node& node, bool depends_on) {
     if (node.is(Kind::sequence)) {
       Node mapping = Node::empty(Kind::mapping, node.where);
+      Setter members(mapping);
       for (const Node& item : node.items)
-        mapping.set(item.text, Node::empty(depends_on ? Kind::mapping : Kind::null, item.where));
+        members.set(item.text, Node::empty(depends_on ? Kind::mapping : Kind::null, item.where));
       replace(node, std::move(mapping));
     }
     if (!depends_on) return true;
@@ -169,8 +174,9 @@ class LongForm {
         continue;
       }
       std::string error;
-      for (const PortSpec& port : parse_short_port(item.text, error))
-        list.items.push_back(long_port(port, item.where));
+      const std::vector<PortSpec> range = parse_short_port(item.text, error);
+      if (range.size() > 1) findings_.grow(range.size() * kValuesOfPort, item.where, path);
+      for (const PortSpec& port : range) list.items.push_back(long_port(port, item.where));
       if (error.empty()) continue;
       // Without its variables one entry says nothing of the others' places either.
       if (lenient_) return true;

@@ -46,13 +46,14 @@ Node as_list(Node node) {
 Node as_mapping(Node node, bool depends_on) {
   if (!node.is(Kind::sequence)) return node;
   Node mapping = Node::empty(Kind::mapping, node.where);
+  Setter members(mapping);
   for (const Node& item : node.items) {
     Node value = Node::empty(depends_on ? Kind::mapping : Kind::null, item.where);
     if (depends_on) {
       value.set("condition", Node::string("service_started", item.where));
       value.set("required", Node::of(true, item.where));
     }
-    mapping.set(item.text, std::move(value));
+    members.set(item.text, std::move(value));
   }
   return mapping;
 }

@@ -1,6 +1,7 @@
 #include "app/node.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace holdall::app {
 
@@ -24,6 +25,20 @@ void Node::set(std::string_view key, Node value) {
     members.push_back({std::string(key), std::move(where), std::move(value)});
   } else {
     *at = {std::string(key), std::move(where), std::move(value)};
+  }
+}
+
+Setter::Setter(Node& mapping) : mapping_(mapping) {
+  for (std::size_t i = 0; i < mapping.members.size(); ++i) positions_.emplace(mapping.members[i].key, i);
+}
+
+void Setter::set(const std::string& key, Node value) {
+  Where where = value.where;
+  auto [position, fresh] = positions_.emplace(key, mapping_.members.size());
+  if (fresh) {
+    mapping_.members.push_back({key, std::move(where), std::move(value)});
+  } else {
+    mapping_.members[position->second] = {key, std::move(where), std::move(value)};
   }
 }
 
@@ -61,6 +76,13 @@ Node Node::empty(Kind kind, Where where) {
   return node;
 }
 
+std::size_t count_nodes(const Node& node) {
+  std::size_t count = 1;
+  for (const Node& item : node.items) count += count_nodes(item);
+  for (const Node::Member& member : node.members) count += count_nodes(member.value);
+  return count;
+}
+
 bool same_value(const Node& a, const Node& b) {
   if (a.kind != b.kind || a.text != b.text || a.items.size() != b.items.size() ||
       a.members.size() != b.members.size())
@@ -72,6 +94,19 @@ bool same_value(const Node& a, const Node& b) {
     const Node* other = b.find(member.key);
     return other && same_value(member.value, *other);
   });
+}
+
+std::size_t hash_value(const Node& node) {
+  constexpr std::hash<std::string> hash;
+  const auto mix = [](std::size_t a, std::size_t b) {
+    return (a ^ (b + 0x9e3779b97f4a7c15)) * 0xff51afd7ed558ccd;
+  };
+  std::size_t all = mix(static_cast<std::size_t>(node.kind), hash(node.text));
+  for (const Node& item : node.items) all = mix(all, hash_value(item));
+  // Members are the same in any order.
+  std::size_t members = 0;
+  for (const Node::Member& member : node.members) members += mix(hash(member.key), hash_value(member.value));
+  return mix(all, members);
 }
 
 std::string_view describe(Node::Kind kind) {

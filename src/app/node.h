@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/error.h"
@@ -51,6 +52,22 @@ struct Node::Member {
 
 /// Whether they are the same value, wherever they were written and in whatever order their members stand.
 bool same_value(const Node& a, const Node& b);
+/// The same of two nodes that are the same value.
+std::size_t hash_value(const Node& node);
+
+/// Node::set for a mapping of which nobody knows how large it becomes. Nobody else changes it meanwhile.
+class Setter {
+ public:
+  explicit Setter(Node& mapping);
+  void set(const std::string& key, Node value);
+
+ private:
+  Node& mapping_;
+  std::unordered_map<std::string, std::size_t> positions_;
+};
+
+/// Of a node and all below it.
+std::size_t count_nodes(const Node& node);
 
 /// "a mapping", "a list", "a string", ...
 std::string_view describe(Node::Kind kind);

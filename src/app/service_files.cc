@@ -11,6 +11,9 @@ namespace {
 namespace fs = std::filesystem;
 using Kind = Node::Kind;
 
+// What of a file is worth a value, however few are in it: it is read once for each service that names it.
+constexpr std::size_t kBytesOfValue = 128;
+
 /// What files said, and which file said it last.
 struct Values {
   std::map<std::string, std::string> values;
@@ -52,10 +55,11 @@ class ServiceFiles {
   }
 
   /// What the service itself says stays, and stays before what files say.
-  static void put_under(Node& node, std::string_view key, const Values& all, auto&& escape) {
+  void put_under(Node& node, std::string_view key, const Values& all, auto&& escape) {
     Node merged = member_or_empty(node, key);
     std::set<std::string, std::less<>> declared;
     for (const Node::Member& member : merged.members) declared.insert(member.key);
+    findings_.grow(all.values.size(), node.where, key);
     for (const auto& [name, value] : all.values) {
       const Where& origin = all.origins.at(name);
       if (!declared.contains(name))
@@ -67,6 +71,7 @@ class ServiceFiles {
   std::optional<std::string> read(const fs::path& file, const Node& place, const std::string& key,
                                   bool required) {
     auto bytes = options_.read(file);
+    if (bytes) findings_.grow(1 + bytes->size() / kBytesOfValue, place.where, key);
     if (!bytes && required) {
       findings_.refuse(place.where, fmt::format("{}: there is no file {}", key, file.string()),
                        key.ends_with("env_file") ? "write it, or 'required: false' beside its path" : "");

@@ -1,6 +1,7 @@
 #include "app/validate.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <vector>
 
 #include <fmt/format.h>
@@ -133,11 +134,12 @@ class Validation {
   bool list(Node& node, const Schema& at, const std::string& path) {
     const Rules& rules = at.shape->rules;
     std::vector<Node> kept;
+    std::unordered_multimap<std::size_t, std::size_t> known;  // by hash: where in `kept`
     for (Node& item : node.items) {
       const std::string below = join(path, std::to_string(kept.size()));
       if (!kind(item, rules.items, below)) continue;
       if (item.is(Kind::mapping) && at.any && !value(item, *at.any, below)) continue;
-      if (rules.distinct && is_there(kept, item)) {
+      if (rules.distinct && is_there(kept, known, item)) {
         refuse(item.where, fmt::format("{} is there twice: {}", below, item.text), "remove one of them");
         continue;
       }
@@ -147,8 +149,15 @@ class Validation {
     return true;
   }
 
-  static bool is_there(const std::vector<Node>& kept, const Node& item) {
-    return std::ranges::any_of(kept, [&](const Node& other) { return same_value(other, item); });
+  /// Whether one of `kept` is the same. If none is, the item is noted as the one that is kept next.
+  static bool is_there(const std::vector<Node>& kept,
+                       std::unordered_multimap<std::size_t, std::size_t>& known, const Node& item) {
+    const std::size_t hash = hash_value(item);
+    const auto [first, last] = known.equal_range(hash);
+    if (std::any_of(first, last, [&](const auto& each) { return same_value(kept[each.second], item); }))
+      return true;
+    known.emplace(hash, kept.size());
+    return false;
   }
 
   bool names(Node& node, const Schema& at, const std::string& path) {

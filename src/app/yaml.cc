@@ -23,13 +23,6 @@ constexpr int kDeepest = 100;
 // Each is merged onto all before it, so that their number is what time is quadratic in.
 constexpr std::size_t kMostDocuments = 100;
 
-std::size_t node_count(const Node& node) {
-  std::size_t count = 1;
-  for (const Node& item : node.items) count += node_count(item);
-  for (const Node::Member& member : node.members) count += node_count(member.value);
-  return count;
-}
-
 int height(const Node& node) {
   int most = 0;
   for (const Node& item : node.items) most = std::max(most, height(item));
@@ -156,7 +149,7 @@ class Composer {
                 : event_.type() == YAML_SEQUENCE_START_EVENT ? sequence(depth)
                                                              : mapping(depth);
     if (!name.empty() && !failed_) {
-      std::size_t count = node_count(node);
+      std::size_t count = count_nodes(node);
       if (!spend(count)) return {};
       anchors_[name] = {false, node, count, height(node)};
     }
