@@ -42,8 +42,9 @@ tidy: dev ## clang-tidy over everything
 fmt: ## lays out every C++ file
 	tools/format.sh
 
-bench: packages release ## the figures of a release, short form: bench/release has the long one
+bench: packages release ## the figures of a release and of reading compose files, short form: bench/release and bench/config have the long one
 	bench/release --short
+	bench/config --short
 
 torture: packages dev ## kills every process at every point of a release: a quarter of an hour
 	tests/torture/torture.py

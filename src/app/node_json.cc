@@ -11,7 +11,10 @@ namespace {
 using Kind = Node::Kind;
 
 std::string join(const std::string& path, std::string_view key) {
-  return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);
+  if (path.empty()) return std::string(key);
+  std::string joined;
+  joined.reserve(path.size() + 1 + key.size());
+  return joined.append(path).append(1, '.').append(key);
 }
 
 /// Without overlong forms, surrogates and what lies beyond U+10FFFF.

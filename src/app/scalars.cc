@@ -48,7 +48,10 @@ void typed(Node& node, const Schema& at, const std::string& path, Findings& find
 }  // namespace
 
 std::string join(const std::string& path, std::string_view key) {
-  return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);
+  if (path.empty()) return std::string(key);
+  std::string joined;
+  joined.reserve(path.size() + 1 + key.size());
+  return joined.append(path).append(1, '.').append(key);
 }
 
 bool make_flag(Node& node, const std::string& path, Findings& findings) {
