@@ -5,17 +5,12 @@
 
 #include <fmt/format.h>
 
+#include "app/scalars.h"
+
 namespace holdall::app {
 namespace {
 
 using Kind = Node::Kind;
-
-std::string join(const std::string& path, std::string_view key) {
-  if (path.empty()) return std::string(key);
-  std::string joined;
-  joined.reserve(path.size() + 1 + key.size());
-  return joined.append(path).append(1, '.').append(key);
-}
 
 /// Without overlong forms, surrogates and what lies beyond U+10FFFF.
 bool is_utf8(std::string_view text) {
