@@ -17,6 +17,7 @@ namespace {
 constexpr std::array kNames{"HOLDALL_STATE",   "HOLDALL_API",          "HOLDALL_HTTP",
                             "HOLDALL_KEYS",    "HOLDALL_ENGINE",       "HOLDALL_UIDS",
                             "HOLDALL_API_TLS", "HOLDALL_API_TLS_CERT", "HOLDALL_API_TLS_KEY"};
+constexpr const char* kRootsApi = "/run/holdall/api.sock";
 constexpr const char* kFile = "/etc/holdall/holdall.conf";
 
 std::string value_or(const std::map<std::string, std::string>& environment, const std::string& name,
@@ -39,7 +40,7 @@ std::string default_value(const std::string& name, const SettingSources& sources
     if (sources.root) return "/var/lib/holdall";
     return value_or(sources.environment, "XDG_STATE_HOME", home + "/.local/state") + "/holdall";
   }
-  if (sources.root) return "/run/holdall/api.sock";
+  if (sources.root) return kRootsApi;
   // A session without a runtime directory (su, cron) keeps its sockets with its state.
   std::string runtime = value_or(sources.environment, "XDG_RUNTIME_DIR", "");
   return runtime.empty() ? state + "/run/api.sock" : runtime + "/holdall/api.sock";
@@ -122,6 +123,18 @@ std::map<std::string, std::string> environment() {
 
 std::map<std::string, Setting> settings(std::map<std::string, std::string> flags) {
   return resolve({std::move(flags), environment(), read_settings_file(kFile), geteuid() == 0});
+}
+
+std::string choose_api(const Setting& own, const std::function<bool(const std::string&)>& there) {
+  const bool roots = own.origin == "default" && !there(own.value) && there(kRootsApi);
+  return roots ? kRootsApi : own.value;
+}
+
+std::string local_api() {
+  return choose_api(settings().at("HOLDALL_API"), [](const std::string& path) {
+    std::error_code hidden;  // what may not be looked at is not there for us
+    return std::filesystem::is_socket(path, hidden);
+  });
 }
 
 net::Address socket_at(const std::string& text) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -34,6 +35,13 @@ std::map<std::string, std::string> environment();
 
 /// What any command sees: environment, /etc/holdall/holdall.conf, defaults, and these flags.
 std::map<std::string, Setting> settings(std::map<std::string, std::string> flags = {});
+
+/// Where a command finds this machine's server when nothing names one: HOLDALL_API; else this user's own, and
+/// where there is none, the one that root runs for everybody in its group.
+std::string local_api();
+
+/// `own` is HOLDALL_API's setting; `there` says whether a socket is. A pure function.
+std::string choose_api(const Setting& own, const std::function<bool(const std::string&)>& there);
 
 /// A socket's path, with or without "unix://".
 net::Address socket_at(const std::string& text);

@@ -37,6 +37,18 @@ TEST_CASE("root's places are the system's, anybody else's are under their own di
   CHECK(user["HOLDALL_KEYS"].value == "/home/ada/.config/holdall/keys");
 }
 
+TEST_CASE(
+    "a command of who runs no server of their own finds the one that root runs, unless a setting names one") {
+  const std::string roots = "/run/holdall/api.sock", own = "/home/ada/api.sock";
+  const auto only = [](const std::string& socket) {
+    return [socket](const std::string& path) { return path == socket; };
+  };
+  CHECK(choose_api({own, "default"}, only(roots)) == roots);
+  CHECK(choose_api({own, "default"}, only(own)) == own);
+  CHECK(choose_api({own, "default"}, only("")) == own);
+  CHECK(choose_api({own, "HOLDALL_API"}, only(roots)) == own);
+}
+
 TEST_CASE("a session without a runtime directory keeps its sockets with its state") {
   auto user = resolve({.environment = {{"HOME", "/home/ada"}, {"XDG_STATE_HOME", "/data"}}});
   CHECK(user["HOLDALL_API"].value == "/data/holdall/run/api.sock");

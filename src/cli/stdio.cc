@@ -96,7 +96,7 @@ int stdio(Invocation& call) {
   Options options(call, "  ssh deploy@shop.example holdall stdio");
   options.value("--as", as, "NAME", "whom the connection is introduced as: what a key of `access add` runs");
   if (!options.parse()) return 0;
-  net::Address address = socket_at(call.globals.host.value_or(settings().at("HOLDALL_API").value));
+  net::Address address = socket_at(call.globals.host ? *call.globals.host : local_api());
   Fd api = net::connect(address, Deadline::after(kConnectTimeout));
   // A new connection takes a line at once.
   if (as) write_all(api.get(), fmt::format("as {}\n", *as));

@@ -40,7 +40,7 @@ std::vector<app::Host> choose_hosts(const std::optional<app::Host>& named,
                                     const std::optional<app::Environment>& environment) {
   if (named) return {*named};
   if (environment && !environment->hosts.empty()) return environment->hosts;
-  return {app::parse_host(settings().at("HOLDALL_API").value)};
+  return {app::parse_host(local_api())};
 }
 
 }  // namespace
