@@ -238,7 +238,10 @@ services:
             command.kill()
             raise Failed(f'the command hangs: {command.communicate()[0]}')
         self.asked.done = command.returncode == 0
-        return command.communicate()[0]
+        said = command.communicate()[0]
+        if self.asked.done and self.asked.operation in DEPLOYS[1:]:
+            raise Failed(f'a {self.asked.operation} version went live: {said}')
+        return said
 
 
 def dry_run(world):
