@@ -1,5 +1,6 @@
 #include "app/discover.h"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
@@ -82,15 +83,38 @@ std::string normalise(std::string_view text) {
   return name;
 }
 
-/// `.env` of the project's directory, or the files of --env-file.
-void read_env_files(const LoadOptions& options, const ReadFile& read, Sources& sources, Findings& findings) {
-  if (options.env_files.empty()) {
-    read_variables({sources.project_dir / ".env"}, "", options, read, sources, findings);
-    return;
+bool is_true(const std::string& text) {
+  constexpr std::array kTrue{"1", "t", "T", "true", "True", "TRUE"};
+  return std::ranges::find(kTrue, text) != kTrue.end();
+}
+
+std::string variable(const LoadOptions& options, const std::string& name) {
+  auto found = options.environment.find(name);
+  return options.release || found == options.environment.end() ? "" : found->second;
+}
+
+/// The files of --env-file or COMPOSE_ENV_FILES, else the `.env` of the project's directory and, over it,
+/// that of the directory where the search for the project began.
+void read_env_files(const LoadOptions& options, const fs::path& start, const ReadFile& read, Sources& sources,
+                    Findings& findings) {
+  std::vector<fs::path> files = options.env_files;
+  for (const std::string& file : split(variable(options, "COMPOSE_ENV_FILES"), ',')) {
+    if (options.env_files.empty()) files.emplace_back(file);
   }
-  std::vector<fs::path> files;
-  for (const fs::path& file : options.env_files) files.push_back(absolute(file, options.working_dir));
-  read_variables(files, "it is named by --env-file", options, read, sources, findings);
+  for (fs::path& file : files) file = absolute(file, options.working_dir);
+  if (!files.empty()) {
+    read_variables(files, "it is named by --env-file", options, read, sources, findings);
+  } else if (!is_true(variable(options, "COMPOSE_DISABLE_ENV_FILE"))) {
+    files = {sources.project_dir / ".env"};
+    if (start != sources.project_dir) files.push_back(start / ".env");
+    read_variables(files, "", options, read, sources, findings);
+  }
+}
+
+std::string_view trimmed(std::string_view text) {
+  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
+  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
+  return text;
 }
 
 }  // namespace
@@ -147,30 +171,37 @@ Sources discover(const LoadOptions& options, const ReadFile& read, Findings& fin
   };
   name_files(options.environment);
 
-  if (options.project_dir) {
-    sources.project_dir = directory(absolute(*options.project_dir, options.working_dir));
-  } else if (!named.empty()) {
-    sources.project_dir = absolute(named.front(), options.working_dir).parent_path();
-  } else {
-    auto found = find_project(options.working_dir, kNames, read);
-    if (!found) found = find_project(options.working_dir, kInstead, read);
-    sources.project_dir = found.value_or(directory(options.working_dir));
-  }
+  const fs::path start = options.project_dir ? directory(absolute(*options.project_dir, options.working_dir))
+                         : named.empty()     ? directory(options.working_dir)
+                                             : absolute(named.front(), options.working_dir).parent_path();
+  const bool variables = !options.release || !options.env_files.empty();
+  sources.project_dir = start;
   sources.variables = options.environment;
-  if (!options.release || !options.env_files.empty()) read_env_files(options, read, sources, findings);
+  Findings first;  // of what may be read again, under another name
+  if (variables) read_env_files(options, start, read, sources, first);
   name_files(sources.variables);
+
+  if (!options.project_dir) {
+    auto found = named.empty() ? find_project(start, kNames, read) : std::nullopt;
+    if (named.empty() && !found) found = find_project(start, kInstead, read);
+    if (!named.empty()) found = absolute(named.front(), options.working_dir).parent_path();
+    sources.project_dir = found.value_or(start);
+  }
+  const bool again = variables && sources.project_dir != start;
+  if (again) read_env_files(options, start, read, sources, findings);
+  if (!again) findings.problems.insert(findings.problems.end(), first.problems.begin(), first.problems.end());
 
   if (named.empty()) {
     use_found(options, read, sources, findings);
   } else {
     for (const fs::path& file : named) sources.files.push_back(absolute(file, options.working_dir));
-    if (!options.project_dir) sources.project_dir = sources.files.front().parent_path();
   }
 
   sources.profiles = options.profiles;
   auto profiles = sources.variables.find("COMPOSE_PROFILES");
-  if (sources.profiles.empty() && profiles != sources.variables.end())
-    sources.profiles = split(profiles->second, ',');
+  if (sources.profiles.empty() && profiles != sources.variables.end()) {
+    for (const std::string& name : split(profiles->second, ',')) sources.profiles.emplace_back(trimmed(name));
+  }
   sources.found = sources.files;
   return sources;
 }

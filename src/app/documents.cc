@@ -199,7 +199,7 @@ class Project {
     const Node* written = document.find("include");
     if (!written) return;
     const Node include = *written;
-    if (!include.is(Kind::sequence)) return;  // the schema has a word on that
+    if (!include.is(Kind::sequence) && !include.is(Kind::null)) return;  // the schema has a word on that
     document.erase("include");
     for (std::size_t i = 0; i < include.items.size(); ++i) {
       const Node& entry = include.items[i];

@@ -173,8 +173,9 @@ class LongForm {
         list.items.push_back(item);
         continue;
       }
-      std::string error;
-      const std::vector<PortSpec> range = parse_short_port(item.text, error);
+      std::string error = item.is(Kind::real) ? "it is no integer" : "";
+      std::vector<PortSpec> range;
+      if (error.empty()) range = parse_short_port(item.text, error);
       if (range.size() > 1) findings_.grow(range.size() * kValuesOfPort, item.where, path);
       for (const PortSpec& port : range) list.items.push_back(long_port(port, item.where));
       if (error.empty()) continue;

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -20,6 +21,12 @@ std::string lower(std::string_view text) {
   std::string out(text);
   for (char& c : out) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
   return out;
+}
+
+/// Of the host's range the port that belongs to the container's; the whole range where there is one of these.
+std::string published_at(const PortRange& host, int count, int i) {
+  const bool range = count == 0 && host.first != host.last;
+  return range ? fmt::format("{}-{}", host.first, host.last) : std::to_string(host.first + i);
 }
 
 }  // namespace
@@ -90,9 +97,11 @@ std::vector<PortSpec> parse_short_port(std::string_view text, std::string& error
   std::vector<PortSpec> ports;
   for (int i = 0; i <= count; ++i) {
     PortSpec port{address, "", static_cast<std::uint16_t>(targets->first + i), protocol};
-    if (published) port.published = count == 0 ? std::string(host) : std::to_string(published->first + i);
+    if (published) port.published = published_at(*published, count, i);
     ports.push_back(std::move(port));
   }
+  // Compose has them by the text of the port, so that 10 stands before 9.
+  std::ranges::sort(ports, {}, [](const PortSpec& port) { return std::to_string(port.target); });
   return ports;
 }
 

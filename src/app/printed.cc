@@ -71,7 +71,7 @@ class Printer {
       case As::duration_kept: return duration(node, as == As::duration, path);
       case As::mode: return mode(node, path);
       case As::devices: return devices(node, path);
-      case As::texts: return texts(node);
+      case As::texts: return texts(node, path);
       case As::words: return words(node, path);
       case As::test: return test(node, path);
       case As::strings:
@@ -169,10 +169,14 @@ class Printer {
     return whole(std::move(node), true, true, path);
   }
 
-  static Printed texts(const Node& node) {
+  Printed texts(const Node& node, const std::string& path) {
     Node list = Node::empty(Kind::sequence, node.where);
     if (node.is(Kind::string)) list.items.push_back(node);
-    for (const Node& item : node.items) list.items.push_back(Node::string(item.text, item.where));
+    for (const Node& item : node.items) {
+      if (item.is(Kind::real))
+        return refuse(item, fmt::format("{}: {} is no integer", path, item.text), "put it in quotes");
+      list.items.push_back(Node::string(item.text, item.where));
+    }
     return list.items.empty() ? std::nullopt : Printed(std::move(list));
   }
 

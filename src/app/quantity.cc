@@ -82,9 +82,14 @@ std::string print_duration(std::chrono::nanoseconds span) {
 }
 
 std::optional<std::uint64_t> parse_bytes(std::string_view text) {
-  auto number = take_number(text);
-  if (!number) return std::nullopt;
-  if (text.starts_with(' ')) text.remove_prefix(1);
+  const std::size_t last = text.find_last_of("0123456789. ");
+  if (last == std::string_view::npos) return std::nullopt;
+  const std::string_view digits = text.substr(0, text[last] == ' ' ? last : last + 1);
+  text.remove_prefix(last + 1);
+  double number = 0;
+  auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (digits.empty() || error != std::errc() || end != digits.data() + digits.size() || !(number >= 0))
+    return std::nullopt;
   std::string unit;
   for (char c : text) unit += static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
   constexpr std::string_view prefixes = "kmgtp";
@@ -96,7 +101,7 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
       return std::nullopt;
     factor = std::pow(1024.0, static_cast<double>(power + 1));
   }
-  double bytes = *number * factor;
+  double bytes = number * factor;
   if (bytes >= 9.2e18) return std::nullopt;
   return static_cast<std::uint64_t>(bytes);
 }
