@@ -206,3 +206,30 @@ TEST_CASE(
   CHECK(text.find("x-top") > text.find("\"services\""));
   CHECK(holds(to_yaml(project.read().model), "    x-mine: 1\n"));
 }
+
+TEST_CASE("YAML sorts names by the numbers in them, and letters after all else") {
+  ProjectInMemory project(
+      "services: {a: {image: x, environment: {V10: '', V9: '', LOG_X: '', LOGROTATE: '', V: ''}}}\n");
+  const std::string text = to_yaml(project.read().model);
+  CHECK(holds(text,
+              "      LOG_X: \"\"\n      LOGROTATE: \"\"\n      V: \"\"\n      V9: \"\"\n      V10: \"\"\n"));
+}
+
+TEST_CASE(".env of the directory where the search begins goes over the project's") {
+  ProjectInMemory project("services: {a: {image: '${BOTH}-${OUTER}'}}\n");
+  project.files[".env"] = "BOTH=outer\nOUTER=outer\n";
+  project.files["sub/.env"] = "BOTH=inner\n";
+  project.options.working_dir = "/srv/shop/sub";
+  CHECK(service(project, "a").at("image").string() == "inner-outer");
+  project.options.environment = {{"COMPOSE_DISABLE_ENV_FILE", "true"}, {"BOTH", "shell"}};
+  CHECK(service(project, "a").at("image").string() == "shell-");
+  project.files["sub/e"] = "OUTER=named\n";
+  project.options.environment = {{"COMPOSE_ENV_FILES", "e"}};
+  CHECK(service(project, "a").at("image").string() == "-named");
+}
+
+TEST_CASE("a name that comes to nothing is refused, and the directory's name does not stand in for it") {
+  CHECK(holds(refusal(ProjectInMemory("name: '${NOTHING}'\nservices: {a: {image: x}}")),
+              "gives no project name"));
+  CHECK(ProjectInMemory("name: ''\nservices: {a: {image: x}}").read().model.at("name").string() == "shop");
+}

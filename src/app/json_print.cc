@@ -11,6 +11,8 @@ bool is_blkio(const Schema* at) {
          at->shape->path.ends_with(".*");
 }
 
+bool by_bytes(std::string_view a, std::string_view b) { return a < b; }
+
 Json ordered(const Json& value, const Schema* at, bool top);
 
 /// Compose prints the devices of blkio_config under the names that its own code has for them.
@@ -22,7 +24,7 @@ std::string name_of(const std::string& key, const Schema* at) {
 
 Json section(const Json& value, const Schema* at, bool top) {
   Json::Object members;
-  for (const Json::Member* member : in_order(value, at)) {
+  for (const Json::Member* member : in_order(value, at, by_bytes)) {
     const std::string& key = member->first;
     const bool by_schema = at && !at->any && !at->members.empty();
     if (by_schema && !top && is_extension(key) && key != "x-holdall") continue;
@@ -44,7 +46,7 @@ Json ordered(const Json& value, const Schema* at, bool top) {
 
 }  // namespace
 
-std::vector<const Json::Member*> in_order(const Json& mapping, const Schema* at) {
+std::vector<const Json::Member*> in_order(const Json& mapping, const Schema* at, Before before) {
   std::vector<std::pair<std::size_t, const Json::Member*>> ranked;
   for (const Json::Member& member : mapping.members()) {
     std::size_t rank = 0;
@@ -57,9 +59,8 @@ std::vector<const Json::Member*> in_order(const Json& mapping, const Schema* at)
     }
     ranked.emplace_back(rank, &member);
   }
-  std::ranges::sort(ranked, [](const auto& a, const auto& b) {
-    return std::pair<std::size_t, const std::string&>(a.first, a.second->first) <
-           std::pair<std::size_t, const std::string&>(b.first, b.second->first);
+  std::ranges::sort(ranked, [&](const auto& a, const auto& b) {
+    return a.first == b.first ? before(a.second->first, b.second->first) : a.first < b.first;
   });
   std::vector<const Json::Member*> members;
   for (const auto& [rank, member] : ranked) members.push_back(member);

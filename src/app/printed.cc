@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <map>
 #include <optional>
 
@@ -121,6 +122,8 @@ class Printer {
     if (!make_real(node, path, findings_)) return std::nullopt;
     const auto value = static_cast<float>(node.real);
     if (value == 0) return std::nullopt;
+    if (std::abs(value) < 1e15F && value == std::trunc(value))
+      return Node::of(static_cast<std::int64_t>(value), node.where);
     const std::string shortest = fmt::format("{}", value);
     node.kind = Kind::real;
     std::from_chars(shortest.data(), shortest.data() + shortest.size(), node.real);

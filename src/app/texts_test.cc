@@ -153,8 +153,7 @@ TEST_CASE("sizes are counted in 1024s") {
   CHECK(parse_bytes("100") == 100u);
   CHECK(parse_bytes("1.5k") == 1536u);
   CHECK(parse_bytes("64 MiB") == std::uint64_t{64} << 20);
-  for (std::string_view wrong : {"", "2Gi", "10m5k", "-1", "k"})
-    CHECK_MESSAGE(!parse_bytes(wrong), wrong);
+  for (std::string_view wrong : {"", "2Gi", "10m5k", "-1", "k"}) CHECK_MESSAGE(!parse_bytes(wrong), wrong);
 }
 
 TEST_CASE("a short port says what it publishes, or why it is none") {

@@ -155,13 +155,48 @@ std::string block(std::string_view text, std::size_t indent) {
   return out;
 }
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c & 0x80) != 0; }
+
+/// The number that begins at `i`, of at most 18 digits, and where it ends.
+std::pair<std::int64_t, std::size_t> number_at(std::string_view text, std::size_t i, std::int64_t value) {
+  for (std::size_t digits = 0; i < text.size() && is_digit(text[i]) && digits < 18; ++i, ++digits)
+    value = value * 10 + (text[i] - '0');
+  return {value, i};
+}
+
+/// As Compose's YAML library sorts names: numbers in them by their value, letters after all else but digits.
+bool stands_before(std::string_view a, std::string_view b) {
+  bool digits = false;
+  for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) {
+    if (a[i] == b[i]) {
+      digits = is_digit(a[i]);
+      continue;
+    }
+    const bool letter = is_letter(a[i]), other = is_letter(b[i]);
+    if (letter && other) return static_cast<unsigned char>(a[i]) < static_cast<unsigned char>(b[i]);
+    if (letter || other) return digits ? letter : other;
+    // A zero counts only after another digit.
+    std::int64_t before = 0;
+    if (a[i] == '0' || b[i] == '0') {
+      for (std::size_t j = i; j > 0 && is_digit(a[j - 1]); --j) before |= a[j - 1] != '0';
+    }
+    const auto [first, end] = number_at(a, i, before);
+    const auto [second, other_end] = number_at(b, i, before);
+    if (first != second) return first < second;
+    if (end != other_end) return end < other_end;
+    return static_cast<unsigned char>(a[i]) < static_cast<unsigned char>(b[i]);
+  }
+  return a.size() < b.size();
+}
+
 class Printer {
  public:
   std::string out;
 
   /// `at` is nullptr where the schema has no word, and for a model that is printed by name.
   void mapping(const Json& value, const Schema* at, std::size_t indent, bool continues_line) {
-    for (const Json::Member* member : in_order(value, at)) {
+    for (const Json::Member* member : in_order(value, at, stands_before)) {
       const Schema* below = below_of(at, member->first);
       if (is_left_out(member->second, below)) continue;
       if (!std::exchange(continues_line, false)) out += std::string(indent, ' ');
