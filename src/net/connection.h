@@ -49,6 +49,9 @@ class Connection {
   int fd() const { return bytes_->socket().get(); }
 
  private:
+  /// A stream is asked for more while less than this is unsent.
+  static constexpr std::size_t kMostUnsent = 64 << 10;
+
   enum class State : std::uint8_t {
     introduction,  ///< reading the line that says who it is
     head,          ///< reading a request's head, or waiting for one
