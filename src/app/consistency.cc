@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "app/did_you_mean.h"
 #include "app/order.h"
 #include "app/schema.h"
 
@@ -119,6 +120,15 @@ class Consistency {
     if (const Node* secrets = build.find("secrets")) sources(*secrets, "secrets", ".build.secrets");
   }
 
+  /// Which of the names under a top-level key was meant, else how to declare it.
+  std::string meant(std::string_view kind, std::string_view name, std::string otherwise) const {
+    std::vector<std::string_view> names;
+    if (const Node* resources = root_.find(kind)) {
+      for (const Node::Member& member : resources->members) names.push_back(member.key);
+    }
+    return did_you_mean(names, name, std::move(otherwise));
+  }
+
   void sources(const Node& list, std::string_view kind, std::string_view key) {
     for (const Node& item : list.items) {
       const std::string source = text_of(item, "source");
@@ -127,8 +137,9 @@ class Consistency {
       const bool secret = kind == "secrets";
       refuse(place ? place : &item,
              fmt::format("{}: there is no {} '{}'", key, secret ? "secret" : "config", source),
-             fmt::format("declare it at the top level: '{}: {{{}: {{{}}}}}'", kind, source,
-                         secret ? "environment: NAME" : "file: ./" + source));
+             meant(kind, source,
+                   fmt::format("declare it at the top level: '{}: {{{}: {{{}}}}}'", kind, source,
+                               secret ? "environment: NAME" : "file: ./" + source)));
     }
   }
 
@@ -140,12 +151,14 @@ class Consistency {
         if (!is_declared("networks", network.key))
           findings_.misshape(
               network.where, fmt::format("{}.networks: there is no network '{}'", path_, network.key),
-              fmt::format("declare it at the top level: 'networks: {{{}: {{}}}}'", network.key));
+              meant("networks", network.key,
+                    fmt::format("declare it at the top level: 'networks: {{{}: {{}}}}'", network.key)));
       }
     }
     constexpr std::string_view prefix = "service:";
     if (mode && mode->text.starts_with(prefix) && !names_.contains(mode->text.substr(prefix.size())))
-      refuse(mode, fmt::format(".network_mode: there is no service '{}'", mode->text.substr(prefix.size())));
+      refuse(mode, fmt::format(".network_mode: there is no service '{}'", mode->text.substr(prefix.size())),
+             meant("services", mode->text.substr(prefix.size()), ""));
   }
 
   void check_dependencies(const Node& node) {
@@ -161,7 +174,8 @@ class Consistency {
           fmt::format("{}.depends_on: {}", path_,
                       inactive ? fmt::format("service '{}' is in a profile that is not active", entry.key)
                                : fmt::format("there is no service '{}'", entry.key)),
-          inactive ? "activate it with --profile, or write 'required: false'" : "");
+          inactive ? "activate it with --profile, or write 'required: false'"
+                   : meant("services", entry.key, ""));
     }
   }
 
@@ -170,10 +184,12 @@ class Consistency {
       for (const Node& volume : volumes->items) {
         const std::string source = text_of(volume, "source");
         if (text_of(volume, "type") != "volume" || source.empty() || is_declared("volumes", source)) continue;
-        refuse(&volume, fmt::format(".volumes: there is no volume '{}'", source),
-               fmt::format(
-                   "declare it at the top level: 'volumes: {{{}: {{}}}}'; a directory begins with ./ or /",
-                   source));
+        refuse(
+            &volume, fmt::format(".volumes: there is no volume '{}'", source),
+            meant("volumes", source,
+                  fmt::format("declare it at the top level: 'volumes: {{{}: {{}}}}'; a directory begins with "
+                              "./ or /",
+                              source)));
       }
     }
     if (const Node* configs = node.find("configs")) sources(*configs, "configs", ".configs");

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "app/defaults.h"
+#include "app/did_you_mean.h"
 #include "app/dotenv.h"
 #include "app/fig.h"
 #include "app/long_form.h"
@@ -139,8 +140,12 @@ class Project {
     const Node& name = extends.is(Kind::mapping) ? *extends.find("service") : extends;
     auto base = std::ranges::find(among.members, name.text, &Node::Member::key);
     if (base == among.members.end()) {
-      findings_.misshape(name.where, fmt::format("{}: there is no service '{}' in {}", path, name.text,
-                                                 shown(from, options_.project_dir)));
+      std::vector<std::string_view> names;
+      for (const Node::Member& member : among.members) names.push_back(member.key);
+      findings_.misshape(name.where,
+                         fmt::format("{}: there is no service '{}' in {}", path, name.text,
+                                     shown(from, options_.project_dir)),
+                         did_you_mean(names, name.text, ""));
       return;
     }
     if (std::ranges::find(way, Extended{from, name.text}) != way.end()) {
@@ -334,7 +339,8 @@ Source read_source(const fs::path& file, const fs::path& project_dir, bool relea
   std::vector<Node> found = parse_yaml(*bytes, name, findings);
   for (Node& node : found) {
     if (node.is(Kind::mapping)) {
-      if (is_fig(node)) make_compose_of_fig(node, findings);
+      // What follows a document of services after `---` is laid over it, and is none of Fig's.
+      if (source.documents.empty() && is_fig(node)) make_compose_of_fig(node, findings);
       source.documents.push_back(std::move(node));
     } else {
       findings.misshape(node.where,

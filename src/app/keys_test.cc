@@ -70,10 +70,3 @@ TEST_CASE("every key of the schema has a word on what becomes of it, and no othe
   }
   for (const Key& key : keys()) CHECK_MESSAGE(known.contains(key.path), key.path);
 }
-
-TEST_CASE("a misspelt key is told the nearest, and a strange one nothing") {
-  const Schema& service = *schema().below("services")->any;
-  CHECK(nearest_member(service, "comand") == "command");
-  CHECK(nearest_member(*service.below("x-holdall"), "drain_timout") == "drain_timeout");
-  CHECK(nearest_member(service, "frobnicate").empty());
-}

@@ -4,8 +4,6 @@
 #include <deque>
 #include <string>
 
-#include "base/edit_distance.h"
-
 namespace holdall::app {
 namespace {
 
@@ -59,21 +57,6 @@ const Schema* Schema::below(std::string_view name) const {
 const Schema& schema() {
   static const Tree tree;
   return tree.root();
-}
-
-std::string_view nearest_member(const Schema& in, std::string_view name) {
-  // A name of a megabyte is no misspelling.
-  constexpr std::size_t longest = 40;
-  std::string_view nearest;
-  std::size_t best = std::min<std::size_t>(3, name.size() / 2 + 1);
-  if (name.size() > longest) return nearest;
-  for (const auto& [known, below] : in.members) {
-    const std::size_t distance = edit_distance(name, known);
-    if (distance >= best) continue;
-    best = distance;
-    nearest = known;
-  }
-  return nearest;
 }
 
 bool is_extension(std::string_view key) { return key.starts_with("x-"); }

@@ -138,9 +138,6 @@ struct Schema {
 
 const Schema& schema();
 
-/// The member of the mapping `in` that is nearest to `name`, or empty when none is near.
-std::string_view nearest_member(const Schema& in, std::string_view name);
-
 bool is_extension(std::string_view key);
 
 /// Letters, digits, '.', '_' and '-': the name of a service, a network, a volume ...

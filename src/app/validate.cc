@@ -1,11 +1,15 @@
 #include "app/validate.h"
 
 #include <algorithm>
+#include <functional>
+#include <set>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "app/did_you_mean.h"
 #include "app/scalars.h"
 #include "app/schema.h"
 
@@ -62,6 +66,16 @@ bool is_one_of(std::string_view text, std::string_view words) {
   }
 }
 
+std::vector<std::string_view> words_of(std::string_view list) {
+  std::vector<std::string_view> words;
+  for (std::size_t at = 0; at <= list.size();) {
+    const std::size_t end = std::min(list.find('|', at), list.size());
+    words.push_back(list.substr(at, end - at));
+    at = end + 1;
+  }
+  return words;
+}
+
 std::string listed(std::string_view words) {
   std::string text;
   for (char c : words) text += c == '|' ? std::string(", ") : std::string(1, c);
@@ -81,6 +95,15 @@ class Validation {
   bool value(Node& node, const Schema& at, const std::string& path) {
     if (node.tag == Node::Tag::reset) return true;
     const Rules& rules = at.shape->rules;
+    const bool timed = at.shape->as == As::duration || at.shape->as == As::duration_kept;
+    if (timed && (node.is(Kind::integer) || node.is(Kind::real))) {
+      return refuse(node.where,
+                    fmt::format("{} must be a duration, and this is a number without a unit", path),
+                    fmt::format("write {0}s for {0} seconds", node.text));
+    }
+    if (node.is(Kind::boolean) && at.shape->path == "services.*.restart" && !node.integer)
+      return refuse(node.where, fmt::format("{} must be a string, and this is false", path),
+                    "write \"no\", in quotes");
     if (!kind(node, at.shape->takes, path)) return false;
     if (at.shape->as == As::anything && at.members.empty() && !at.any)
       return true;  // who uses it has the rules
@@ -102,17 +125,27 @@ class Validation {
     if (takes(kinds, node)) return true;
     if (node.is(Kind::null))
       return refuse(node.where, path + " is empty", "give it a value, or remove the key");
-    const bool quotable = node.is_scalar() && kinds & kText;
     return refuse(
         node.where,
         fmt::format("{} must be {}, and this is {}", path, describe(kinds), app::describe(node.kind)),
-        quotable ? fmt::format("put it in quotes: \"{}\"", node.text) : "");
+        remedy(node, kinds));
+  }
+
+  static std::string remedy(const Node& node, Kinds kinds) {
+    if (node.is_scalar() && kinds & kText) return fmt::format("put it in quotes: \"{}\"", node.text);
+    if (node.is(Kind::sequence) && kinds & kMap) return "write its entries as 'name: value', without '- '";
+    if (node.is(Kind::mapping) && kinds & kList) return "write each entry on a line of its own, after '- '";
+    if (node.is(Kind::mapping) && kinds == kText)
+      return "put the whole entry in quotes, or write all of them without '- '";
+    return "";
   }
 
   bool text(const Node& node, const Rules& rules, const std::string& path) {
     if (!rules.one_of.empty() && !is_one_of(node.text, rules.one_of)) {
+      const std::string_view near = nearest(words_of(rules.one_of), node.text);
+      const std::string meant = near.empty() ? "" : fmt::format("did you mean '{}'? ", near);
       return refuse(node.where, fmt::format("{}: '{}' is none", path, node.text),
-                    fmt::format("it is {}", listed(rules.one_of)));
+                    meant + fmt::format("it is {}", listed(rules.one_of)));
     }
     if (rules.fits && !rules.fits(node.text))
       return refuse(node.where, fmt::format("{}: '{}' is none", path, node.text));
@@ -135,8 +168,9 @@ class Validation {
     const Rules& rules = at.shape->rules;
     std::vector<Node> kept;
     std::unordered_multimap<std::size_t, std::size_t> known;  // by hash: where in `kept`
+    std::size_t index = 0;
     for (Node& item : node.items) {
-      const std::string below = join(path, std::to_string(kept.size()));
+      const std::string below = join(path, std::to_string(index++));
       if (!kind(item, rules.items, below)) continue;
       if (item.is(Kind::mapping) && at.any && !value(item, *at.any, below)) continue;
       if (rules.distinct && is_there(kept, known, item)) {
@@ -190,6 +224,8 @@ class Validation {
   }
 
   bool section(Node& node, const Schema& at, const Rules* rules, const std::string& path) {
+    std::set<std::string, std::less<>> written;
+    for (const Node::Member& member : node.members) written.insert(member.key);
     std::erase_if(node.members, [&](Node::Member& member) {
       const Schema* below = at.any ? at.any : at.below(member.key);
       const std::string name = join(path, member.key);
@@ -202,20 +238,22 @@ class Validation {
       if (is_extension(member.key) && (!rules || rules->extensions)) return false;
       return !(rules && rules->open) && !unknown(member, at, name);
     });
-    return all_there(node, at, path);
+    return all_there(node, written, at, path);
   }
 
   bool unknown(const Node::Member& member, const Schema& at, const std::string& path) {
-    std::string_view near = nearest_member(at, member.key);
+    std::string_view parent = path;
+    parent.remove_suffix(std::min(parent.size(), member.key.size() + 1));
     return refuse(member.where, fmt::format("{}: there is no such key", path),
-                  near.empty() ? "remove it; a key of your own begins with x-"
-                               : fmt::format("did you mean '{}'?", near));
+                  remedy_of_unknown(at, parent, member));
   }
 
-  bool all_there(const Node& node, const Schema& at, const std::string& path) {
+  /// `written` are its keys, those included that are left out for what they hold.
+  bool all_there(const Node& node, const std::set<std::string, std::less<>>& written, const Schema& at,
+                 const std::string& path) {
     bool good = true;
     for (const auto& [name, below] : at.members) {
-      if (!below->shape || !below->shape->rules.required || node.find(name)) continue;
+      if (!below->shape || !below->shape->rules.required || written.contains(name)) continue;
       const std::string_view first =
           below->shape->rules.one_of.substr(0, below->shape->rules.one_of.find('|'));
       good = refuse(node.where, fmt::format("{} has no {}", path, name),
