@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
       {"events", kDevelop, "tell what befalls instances and releases", cli::events},
       {"open", kDevelop, "open the app in a browser", cli::open_app},
       {"config", kDevelop, "check the Compose file and print the model", cli::config},
+      {"check", kDevelop, "say what the engine makes of each key of the Compose file", cli::check},
 
       {"plan", kRelease, "show what a deploy would do", cli::plan},
       {"deploy", kRelease, "release this directory without losing a request", cli::deploy},

@@ -286,6 +286,38 @@ Loaded read_project(const LoadOptions& options);
 /// The same for the process engine: what it refuses is a problem too.
 Loaded load(const LoadOptions& options);
 
+/// What an engine makes of a key. There is no fourth way: nothing is dropped in silence.
+enum class Support : std::uint8_t {
+  honoured,
+  different,  ///< honoured, with a difference that is stated
+  refused,
+};
+
+/// A key that the files use.
+struct KeyUse {
+  std::string path;  ///< "services.web.build.context"
+  Where where;
+  Support support = Support::honoured;
+  std::string note;    ///< the difference, or the reason of a refusal
+  std::string remedy;  ///< of a refusal
+};
+
+/// A project held against the process engine.
+struct Examined {
+  Loaded project;                ///< as `read_project` gives it; its warnings are all there are
+  std::vector<KeyUse> keys;      ///< in the order of the files; nothing of what is below a refused one
+  std::vector<Problem> refused;  ///< keys and values, all that `load` would throw for them
+  std::map<std::string, std::vector<Where>>
+      unset;  ///< of a release: the variables that have neither value nor default
+};
+
+/// What `load` would make of the files. Throws `invalid` with every problem of files that the specification
+/// does not accept, `missing` if there is no file.
+Examined examine(const LoadOptions& options);
+
+/// Where the nearest thing that somebody wrote stands: the path's own place, or that of what holds it.
+Where place_of(std::string path, const std::map<std::string, Where>& places);
+
 /// The environment that `load` would release, though its services may still have problems. Throws `invalid`
 /// for files that are no YAML, a name that is none and an environment that is not clear, `missing` if there
 /// is no file.

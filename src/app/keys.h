@@ -1,19 +1,14 @@
 #pragma once
 
-#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "app/app.h"
+
 namespace holdall::app {
 
-/// What the process engine makes of a key. There is no fourth way: nothing is dropped in silence.
-enum class Support : std::uint8_t {
-  honoured,
-  different,  ///< honoured, with the difference that the note states
-  refused,    ///< with the reason that the note gives, and the remedy
-};
-
+/// What the process engine makes of a key.
 struct Key {
   std::string_view path;  ///< "services.*.build.context"
   Support support;

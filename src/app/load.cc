@@ -9,6 +9,7 @@
 #include "app/documents.h"
 #include "app/environments.h"
 #include "app/interpolate.h"
+#include "app/mistakes.h"
 #include "app/model.h"
 #include "app/node_json.h"
 #include "app/normalise.h"
@@ -249,34 +250,41 @@ class Reading {
   }
 
   Loaded as_specified() {
+    report_unset();
     Json model = to_json(root_, findings_);
-    return finish(options_.steps.interpolate ? map_plain_strings(model, escape_dollars) : std::move(model));
+    if (!options_.steps.interpolate) return finish(std::move(model));
+    note_mistakes(model, options_.release ? Occasion::release : Occasion::always);
+    return finish(map_plain_strings(model, escape_dollars));
   }
 
   /// For the process engine.
   Loaded for_engine() {
-    check_support(merged_, inactive_, findings_);
-    check_secrets(root_, secrets_, options_.release, findings_);
-    refuse_builds_here();
+    report_unset();
     Json model = to_json(root_, findings_);
-    // Over a tree with holes in it every further fault might be one of the hole.
-    if (findings_.problems.empty()) {
-      std::vector<Fault> faults;
-      loaded_.app = read_model(model, faults);
-      if (faults.empty()) check_process_engine(loaded_.app, model, faults);
-      if (faults.empty() && !options_.release)
-        loaded_.secrets = development_secrets(loaded_.app, model, read_, variables_, findings_);
-      if (faults.empty()) warn_of_empty_trees(loaded_.app, loaded_.places, findings_);
-      report_faults(faults, loaded_.places, findings_);
-    }
+    ask_engine(model, key_uses(merged_, inactive_), findings_);
+    note_mistakes(model, options_.release ? Occasion::release : Occasion::always);
     return finish(map_plain_strings(model, escape_dollars));
+  }
+
+  Examined examined() {
+    if (!options_.release) report_unset();
+    Json model = to_json(root_, findings_);
+    Examined result;
+    result.keys = key_uses(merged_, inactive_);
+    if (options_.release) result.unset = unset_;
+    note_mistakes(model, Occasion::check);
+    Findings refused;
+    ask_engine(model, result.keys, refused);
+    put_in_order(refused.problems, sources());
+    result.refused = std::move(refused.problems);
+    result.project = finish(map_plain_strings(model, escape_dollars));
+    return result;
   }
 
  private:
   const Sources& sources() const { return project_.sources; }
 
   void merge_files() {
-    Unset unset;
     const auto home = options_.environment.find("HOME");
     const std::string from = home == options_.environment.end() ? "" : home->second;
     const DocumentOptions options{.read = read_,
@@ -286,10 +294,46 @@ class Reading {
                                   .interpolate = options_.steps.interpolate,
                                   .resolve_paths = options_.steps.resolve_paths,
                                   .release = options_.release,
-                                  .unset = unset,
+                                  .unset = unset_,
                                   .use = loaded_.variables};
     merged_ = merge_documents(std::move(project_.files), sources().project_dir, known_, options, findings_);
-    report_unset(unset, options_.release, project_.environment, findings_);
+  }
+
+  void report_unset() { app::report_unset(unset_, options_.release, project_.environment, findings_); }
+
+  static void note_uses(const std::vector<KeyUse>& uses, Findings& to) {
+    for (const KeyUse& use : uses) {
+      if (use.support == Support::refused)
+        to.refuse(use.where, fmt::format("{} is refused: {}", use.path, use.note), use.remedy);
+      if (use.support == Support::different && use.note.starts_with("without effect"))
+        to.warn(use.where, fmt::format("{} is {}", use.path, use.note));
+    }
+  }
+
+  /// What the process engine refuses: keys, values, and what holds no key.
+  void ask_engine(const Json& model, const std::vector<KeyUse>& uses, Findings& to) {
+    const bool sound = findings_.problems.empty();
+    note_uses(uses, to);
+    check_secrets(root_, secrets_, options_.release, to);
+    refuse_builds_here(to);
+    // Over a tree with holes in it every further fault might be one of the hole.
+    if (!sound) return;
+    std::vector<Fault> faults;
+    loaded_.app = read_model(model, faults);
+    if (faults.empty()) check_process_engine(loaded_.app, model, faults);
+    report_faults(faults, loaded_.places, to);
+    if (!to.problems.empty()) return;
+    warn_of_empty_trees(loaded_.app, loaded_.places, to);
+    if (!options_.release) loaded_.secrets = development_secrets(loaded_.app, model, read_, variables_, to);
+  }
+
+  /// Those worth a line at this occasion: at a release those of all occasions but `check` alone.
+  void note_mistakes(const Json& model, Occasion now) {
+    if (!findings_.problems.empty()) return;
+    auto place = [&](const std::string& path) { return place_of(path, loaded_.places); };
+    for (Mistake& mistake : mistakes(model, loaded_.variables, place)) {
+      if (mistake.occasion <= now) findings_.warnings.push_back(std::move(mistake.problem));
+    }
   }
 
   void complete() {
@@ -311,14 +355,13 @@ class Reading {
     remove_unused(root_);
   }
 
-  void refuse_builds_here() {
+  void refuse_builds_here(Findings& to) {
     if (!project_.environment.builds_here) return;
-    findings_.refuse(
-        project_.environment.place,
-        fmt::format("x-holdall.environments.{}.build: local is refused: the process engine makes "
-                    "its artefacts on the server",
-                    project_.environment.name),
-        "write 'build: server', or leave it out");
+    to.refuse(project_.environment.place,
+              fmt::format("x-holdall.environments.{}.build: local is refused: the process engine makes "
+                          "its artefacts on the server",
+                          project_.environment.name),
+              "write 'build: server', or leave it out");
   }
 
   Loaded finish(Json model) {
@@ -340,6 +383,7 @@ class Reading {
       known_;  ///< the variables; without interpolation the project's name alone
   Lookup variables_;
   std::set<std::string> secrets_;
+  Unset unset_;
   Node merged_;  ///< what is written, in long form
   Node root_;    ///< the model
   std::set<std::string> inactive_;
@@ -355,6 +399,8 @@ Loaded load_from(const LoadOptions& options, const ReadFile& read) {
 Loaded read_from(const LoadOptions& options, const ReadFile& read) {
   return Reading(options, read).as_specified();
 }
+
+Examined examine(const LoadOptions& options) { return Reading(options, read_from_disk).examined(); }
 
 Loaded read_project(const LoadOptions& options) { return read_from(options, read_from_disk); }
 

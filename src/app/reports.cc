@@ -10,16 +10,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Where the nearest thing that somebody wrote stands: the path's own place, or that of what holds it.
-Where place_of(std::string path, const std::map<std::string, Where>& places) {
-  while (true) {
-    if (auto found = places.find(path); found != places.end()) return found->second;
-    std::size_t dot = path.rfind('.');
-    if (dot == std::string::npos) return {};
-    path.erase(dot);
-  }
-}
-
 std::string remedy_of_unset(const std::string& name, const Environment& environment) {
   if (environment.name.empty()) {
     return fmt::format(
@@ -37,14 +27,23 @@ std::string remedy_of_unset(const std::string& name, const Environment& environm
 
 }  // namespace
 
+Where place_of(std::string path, const std::map<std::string, Where>& places) {
+  while (true) {
+    if (auto found = places.find(path); found != places.end()) return found->second;
+    std::size_t dot = path.rfind('.');
+    if (dot == std::string::npos) return {};
+    path.erase(dot);
+  }
+}
+
 void report_unset(const Unset& unset, bool release, const Environment& environment, Findings& findings) {
   std::vector<std::string> names;
   for (const auto& [name, places] : unset) {
     if (release) {
-      for (const Where& place : places) {
-        findings.refuse(place, fmt::format("variable {} is not set, and has no default", name),
-                        remedy_of_unset(name, environment));
-      }
+      std::string what = fmt::format("variable {} is not set, and has no default", name);
+      for (std::size_t i = 1; i < places.size(); ++i)
+        what += fmt::format("{}{}", i == 1 ? "; nor is it in " : ", ", text(places[i]));
+      findings.refuse(places.front(), std::move(what), remedy_of_unset(name, environment));
     }
     names.push_back(fmt::format("{} ({})", name, text(places.front())));
   }

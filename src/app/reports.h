@@ -12,8 +12,8 @@
 
 namespace holdall::app {
 
-/// Variables that have neither value nor default: in a release each place is a problem, in development all of
-/// them are one warning.
+/// Variables that have neither value nor default: in a release each is a problem, at its first place and with
+/// all others, in development all of them are one warning.
 void report_unset(const Unset& unset, bool release, const Environment& environment, Findings& findings);
 
 /// Faults of a model as problems at the places where what they are about was written.

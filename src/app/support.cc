@@ -1,7 +1,5 @@
 #include "app/support.h"
 
-#include <fmt/format.h>
-
 #include "app/keys.h"
 #include "app/scalars.h"
 #include "app/schema.h"
@@ -9,10 +7,9 @@
 namespace holdall::app {
 namespace {
 
-class Check {
+class Uses {
  public:
-  Check(const std::set<std::string>& inactive, Findings& findings)
-      : inactive_(inactive), findings_(findings) {}
+  explicit Uses(const std::set<std::string>& inactive) : inactive_(inactive) {}
 
   void members(const Node& node, const Schema& at, const std::string& path) {
     for (const Node::Member& member : node.members) {
@@ -23,6 +20,8 @@ class Check {
       if (admit(*below, member, name)) items(member.value, *below, name);
     }
   }
+
+  std::vector<KeyUse> found;
 
  private:
   void items(const Node& node, const Schema& at, const std::string& path) {
@@ -38,24 +37,21 @@ class Check {
   bool admit(const Schema& at, const Node::Member& member, const std::string& path) {
     const Key* key = at.shape ? find_key(at.shape->path) : nullptr;
     if (!key) return true;
-    if (key->support == Support::refused) {
-      findings_.refuse(member.where, fmt::format("{} is refused: {}", path, key->note),
-                       std::string(key->remedy));
-      return false;
-    }
-    if (key->support == Support::different && key->note.starts_with("without effect"))
-      findings_.warn(member.where, fmt::format("{} is {}", path, key->note));
-    return true;
+    // What the long form of a short one adds has its value's own place.
+    if (member.where == member.value.where && key->support != Support::refused) return true;
+    found.push_back({path, member.where, key->support, std::string(key->note), std::string(key->remedy)});
+    return key->support != Support::refused;
   }
 
   const std::set<std::string>& inactive_;
-  Findings& findings_;
 };
 
 }  // namespace
 
-void check_support(const Node& root, const std::set<std::string>& inactive, Findings& findings) {
-  Check(inactive, findings).members(root, schema(), "");
+std::vector<KeyUse> key_uses(const Node& root, const std::set<std::string>& inactive) {
+  Uses uses(inactive);
+  uses.members(root, schema(), "");
+  return uses.found;
 }
 
 }  // namespace holdall::app

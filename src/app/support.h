@@ -2,14 +2,15 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
-#include "app/findings.h"
+#include "app/app.h"
 #include "app/node.h"
 
 namespace holdall::app {
 
-/// Asks the table of keys.h about every key of a merged document, those of `inactive` services excepted: what
-/// is refused is a problem with its place, and what is without effect a warning.
-void check_support(const Node& root, const std::set<std::string>& inactive, Findings& findings);
+/// What the table of keys.h says of every key of a merged document, those of `inactive` services and below a
+/// refused one excepted.
+std::vector<KeyUse> key_uses(const Node& root, const std::set<std::string>& inactive);
 
 }  // namespace holdall::app

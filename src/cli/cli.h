@@ -56,6 +56,7 @@ int down(Invocation& call);
 int ps(Invocation& call);
 int logs(Invocation& call);
 int config(Invocation& call);
+int check(Invocation& call);
 int plan(Invocation& call);
 int deploy(Invocation& call);
 int releases(Invocation& call);

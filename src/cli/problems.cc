@@ -98,4 +98,10 @@ Json to_json(const Problem& problem) {
   return json;
 }
 
+Json to_json(std::span<const Problem> problems) {
+  Json all = Json::array();
+  for (const Problem& problem : problems) all.add(to_json(problem));
+  return all;
+}
+
 }  // namespace holdall::cli

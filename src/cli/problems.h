@@ -19,5 +19,6 @@ void print_warnings(const Terminal& out, std::span<const Problem> problems,
 
 /// {"file", "line", "column", "message", "hint"}, without what is 0 or empty.
 Json to_json(const Problem& problem);
+Json to_json(std::span<const Problem> problems);
 
 }  // namespace holdall::cli

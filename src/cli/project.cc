@@ -53,12 +53,6 @@ std::optional<std::string> git(const fs::path& directory, std::vector<std::strin
   }
 }
 
-std::string bytes_text(std::uint64_t bytes) {
-  if (bytes < 10'000) return fmt::format("{} B", bytes);
-  if (bytes < 10'000'000) return fmt::format("{} KB", bytes / 1'000);
-  return fmt::format("{} MB", bytes / 1'000'000);
-}
-
 wire::PackedTree pack(const app::Service& service) {
   std::vector<std::string> paths;
   // A service with an image alone runs from an empty tree.
@@ -78,25 +72,9 @@ std::string target_of(const Digest& digest, const app::Service& service, const s
                      wire::percent_encode(Json::array(argv).print()));
 }
 
-/// What is not in the repository is the caller's alone, and everybody else would release something else.
-void refuse_ignored_env_files(const app::Loaded& project) {
-  std::vector<Problem> problems;
-  for (const auto& [file, where] : project.env_files) {
-    auto ignored = git(project.project_dir, {"check-ignore", "--", file.string()});
-    if (!ignored || ignored->empty()) continue;
-    const fs::path shown = file.lexically_proximate(project.project_dir);
-    const std::string& on = project.environment.name;
-    problems.push_back({where,
-                        fmt::format("env_file {} is refused in a release: git ignores it", shown.string()),
-                        fmt::format("seal what is in it: holdall secrets import {}{}{}; or commit it",
-                                    shown.string(), on.empty() ? "" : " --on ", on)});
-  }
-  throw_if_any(problems, Error::invalid, project.project_dir);
-}
-
 app::Loaded load_warning(const app::LoadOptions& options, const Terminal& errors) {
   app::Loaded project = app::load(options);
-  if (options.release) refuse_ignored_env_files(project);
+  if (options.release) throw_if_any(ignored_env_files(project), Error::invalid, project.project_dir);
   print_warnings(errors, project.warnings, project.project_dir);
   return project;
 }
@@ -130,6 +108,42 @@ app::Loaded load_model(const Globals& globals, bool release, const app::Steps& s
   app::Loaded project = app::read_project(options);
   print_warnings(errors, project.warnings, project.project_dir);
   return project;
+}
+
+std::string bytes_text(std::uint64_t bytes) {
+  if (bytes < 10'000) return fmt::format("{} B", bytes);
+  if (bytes < 10'000'000) return fmt::format("{} KB", bytes / 1'000);
+  return fmt::format("{} MB", bytes / 1'000'000);
+}
+
+app::Examined examine_project(const Globals& globals) {
+  return app::examine(load_options(globals, globals.environment.has_value()));
+}
+
+Json paths_as_written(const Globals& globals) {
+  app::LoadOptions options = load_options(globals, true);
+  options.steps.resolve_paths = false;
+  return app::examine(options).project.model;
+}
+
+bool git_ignores(const fs::path& directory, const fs::path& file) {
+  auto ignored = git(directory, {"check-ignore", "--", file.string()});
+  return ignored && !ignored->empty();
+}
+
+/// What is not in the repository is the caller's alone, and everybody else would release something else.
+std::vector<Problem> ignored_env_files(const app::Loaded& project) {
+  std::vector<Problem> problems;
+  for (const auto& [file, where] : project.env_files) {
+    if (!git_ignores(project.project_dir, file)) continue;
+    const fs::path shown = file.lexically_proximate(project.project_dir);
+    const std::string& on = project.environment.name;
+    problems.push_back({where,
+                        fmt::format("env_file {} is refused in a release: git ignores it", shown.string()),
+                        fmt::format("seal what is in it: holdall secrets import {}{}{}; or commit it",
+                                    shown.string(), on.empty() ? "" : " --on ", on)});
+  }
+  return problems;
 }
 
 app::Environment identify_project(const Globals& globals) {

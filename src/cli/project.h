@@ -21,6 +21,22 @@ app::Loaded load_release(const Globals& globals, Server& server, const Terminal&
 /// The same, leaving out what only an engine asks of it: to be looked at, not run.
 app::Loaded load_model(const Globals& globals, bool release, const app::Steps& steps, const Terminal& errors);
 
+/// The project held against the engine: as development reads it, or as a release to the environment of --on
+/// with what the files alone say.
+app::Examined examine_project(const Globals& globals);
+
+/// The model of a release with its paths as they are written.
+Json paths_as_written(const Globals& globals);
+
+/// Whether git ignores the file; no where there is no git.
+bool git_ignores(const std::filesystem::path& directory, const std::filesystem::path& file);
+
+/// The env files that a release would not find in the repository: each is refused.
+std::vector<Problem> ignored_env_files(const app::Loaded& project);
+
+/// "12 KB"
+std::string bytes_text(std::uint64_t bytes);
+
 /// What a release of the caller's project would be of, though its services may have problems.
 app::Environment identify_project(const Globals& globals);
 

@@ -14,10 +14,10 @@ namespace {
 
 // Commands that Holdall will have, so that their names are taken.
 constexpr std::array kLater{
-    "addons", "attach",  "backups", "build",    "certs",  "check",     "cp",  "create",
-    "drains", "eject",   "forward", "images",   "import", "jobs",      "ls",  "pause",
-    "port",   "pull",    "push",    "registry", "rm",     "schedules", "env", "maintenance",
-    "test",   "unpause", "upgrade", "volumes",  "wait",   "watch",
+    "addons",  "attach",  "backups",  "build",  "certs",     "cp",  "create",      "drains",
+    "eject",   "forward", "images",   "import", "jobs",      "ls",  "pause",       "port",
+    "pull",    "push",    "registry", "rm",     "schedules", "env", "maintenance", "test",
+    "unpause", "upgrade", "volumes",  "wait",   "watch",
 };
 
 using Spelling = std::pair<std::string_view, std::string_view>;
