@@ -181,8 +181,7 @@ class Project {
           substitute(document);
           merge(root, std::move(document), findings_, Tags::keep);
           remove_duplicates(root);
-          Findings later;  // the merge with what extends it is held against the schema
-          make_long(root, true, later);
+          make_long(root, !options_.interpolate, findings_);
           remove_duplicates(root);
         }
         resolve_paths(root, file.parent_path(), options_.home, findings_);

@@ -156,8 +156,10 @@ class LongForm {
       std::string error;
       Node made = long_volume(item.text, item.where, error);
       if (!error.empty()) {
-        return !refuse(item, fmt::format("{}: '{}': {}", below, item.text, error),
-                       "write [SOURCE:]TARGET[:OPTIONS]");
+        // Without its variables, too: colons in those do not count.
+        findings_.misshape(item.where, fmt::format("{}: '{}': {}", below, item.text, error),
+                           "write [SOURCE:]TARGET[:OPTIONS]");
+        return true;
       }
       item = std::move(made);
       return false;

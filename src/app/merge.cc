@@ -142,8 +142,10 @@ class Merging {
 
   static void add_hosts(Node& base, Node over) {
     Node all = as_list(std::move(base));
+    const std::size_t before = all.items.size();
     for (Node& item : as_list(std::move(over)).items) {
-      if (std::ranges::find(all.items, item.text, &Node::text) == all.items.end())
+      const auto end = all.items.begin() + static_cast<std::ptrdiff_t>(before);
+      if (std::ranges::find(all.items.begin(), end, item.text, &Node::text) == end)
         all.items.push_back(std::move(item));
     }
     base = std::move(all);
