@@ -277,6 +277,10 @@ class Reading {
     ask_engine(model, result.keys, refused);
     put_in_order(refused.problems, sources());
     result.refused = std::move(refused.problems);
+    // What is refused need not be warned of.
+    std::erase_if(findings_.warnings, [&](const Problem& warning) {
+      return std::ranges::count(result.refused, warning.where, &Problem::where) > 0;
+    });
     result.project = finish(map_plain_strings(model, escape_dollars));
     return result;
   }

@@ -18,10 +18,11 @@ constexpr std::array<std::string_view, 11> kSecretWords{"password",   "passwd", 
 constexpr std::array<std::string_view, 4> kSecretEnds{"password", "passwd", "secret", "apikey"};
 
 // At its end they make it the name of something else: a place, a size, a yes or no.
-constexpr std::array<std::string_view, 24> kHarmlessEnds{
-    "file",     "path",   "dir",      "name", "url",    "uri",     "enabled", "disabled",
-    "expiry",   "ttl",    "length",   "id",   "prefix", "timeout", "expires", "header",
-    "required", "policy", "duration", "type", "days",   "hours",   "minutes", "seconds"};
+constexpr std::array<std::string_view, 36> kHarmlessEnds{
+    "file",     "path",     "dir",   "name",   "url",       "uri",     "enabled", "disabled", "expiry",
+    "ttl",      "length",   "id",    "prefix", "timeout",   "expires", "header",  "required", "policy",
+    "duration", "type",     "days",  "hours",  "minutes",   "seconds", "host",    "hostname", "port",
+    "user",     "username", "email", "size",   "algorithm", "domain",  "version", "mode",     "level"};
 
 /// "dbPassword_2" -> db, password, 2
 std::vector<std::string> words_of(std::string_view name) {
