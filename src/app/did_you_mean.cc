@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -109,7 +110,7 @@ std::string_view nearest(const std::vector<std::string_view>& names, std::string
 std::string did_you_mean(const std::vector<std::string_view>& names, std::string_view word,
                          std::string otherwise) {
   const std::string_view near = nearest(names, word);
-  return near.empty() ? otherwise : meant(near);
+  return near.empty() ? std::move(otherwise) : meant(near);
 }
 
 std::string remedy_of_unknown(const Schema& in, std::string_view path, const Node::Member& member) {
