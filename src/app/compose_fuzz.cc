@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -66,6 +67,14 @@ void load_once(const Files& files, bool release) {
   });
 }
 
+bool has_dollar_key(const Json& value) {
+  if (value.is_array()) return std::ranges::any_of(value.items(), has_dollar_key);
+  if (!value.is_object()) return false;
+  return std::ranges::any_of(value.members(), [](const Json::Member& member) {
+    return member.first.find('$') != std::string::npos || has_dollar_key(member.second);
+  });
+}
+
 /// As `config` prints it; every file of the input is merged, one onto the other, when `all` is set.
 void print_once(const Files& files, const Steps& steps, bool all) {
   expect_invalid([&] {
@@ -80,7 +89,9 @@ void print_once(const Files& files, const Steps& steps, bool all) {
     Json::parse(to_json_text(loaded.model, raw));
     const std::string printed = to_yaml(loaded.model, raw);
     if (raw) return;
-    // What is printed is a compose file, and of the same project.
+    // What is printed is a compose file, and of the same project; but keys, in which dollars are doubled as
+    // the reference does it, are no templates when they are read.
+    if (has_dollar_key(loaded.model)) return;
     LoadOptions again = options_for(false);
     again.specification_alone = true;
     const Files one = {{"compose.yaml", printed}};
