@@ -7,17 +7,59 @@ namespace {
 
 bool blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f'; }
 
+/// How many bytes of a blank that is no ASCII `text` begins with; 0: none. U+0085 and U+00A0, and `wide`:
+/// those of all the scripts, which stand around values and not inside a line.
+std::size_t far_blank(std::string_view text, bool wide) {
+  for (std::string_view one : {"\xc2\x85", "\xc2\xa0"}) {
+    if (text.starts_with(one)) return one.size();
+  }
+  if (!wide || text.size() < 3) return 0;
+  const std::string_view three = text.substr(0, 3);
+  for (std::string_view one :
+       {"\xe1\x9a\x80", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80"}) {
+    if (three == one) return 3;
+  }
+  return three >= "\xe2\x80\x80" && three <= "\xe2\x80\x8a" ? 3 : 0;
+}
+
+/// Of a name: letters and digits of any script, some signs, and blanks.
 bool key_character(char c) {
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-         c == '-' || c == '[' || c == ']' || static_cast<unsigned char>(c) >= 0x80;
+         c == '-' || c == '[' || c == ']' || blank(c) || static_cast<unsigned char>(c) >= 0x80;
+}
+
+/// No letter of any script: a byte order mark, or punctuation.
+bool has_sign(std::string_view text) {
+  if (text.find("\xef\xbb\xbf") != std::string_view::npos) return true;
+  for (std::size_t i = 0; i + 2 < text.size(); ++i) {
+    if (text[i] == '\xe2' && (text[i + 1] == '\x80' || (text[i + 1] == '\x81' && text[i + 2] < '\xb0')))
+      return true;
+  }
+  return false;
 }
 
 std::string_view trim_end(std::string_view text) {
-  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
+  while (!text.empty()) {
+    const std::size_t two = text.size() >= 2 ? far_blank(text.substr(text.size() - 2), true) : 0;
+    const std::size_t three = text.size() >= 3 ? far_blank(text.substr(text.size() - 3), true) : 0;
+    const std::size_t bytes = blank(text.back()) ? 1 : two == 2 ? 2 : three == 3 ? 3 : 0;
+    if (bytes == 0) break;
+    text.remove_suffix(bytes);
+  }
   return text;
 }
 
 bool octal(char c) { return c >= '0' && c <= '7'; }
+
+/// A code point under 256, in UTF-8.
+void append_utf8(std::string& out, unsigned value) {
+  if (value < 0x80) {
+    out += static_cast<char>(value);
+  } else {
+    out += static_cast<char>(0xc0 | (value >> 6));
+    out += static_cast<char>(0x80 | (value & 0x3f));
+  }
+}
 
 /// The escapes of a double-quoted value. `\$` becomes `$$`, which the expansion after it takes for a dollar
 /// sign; what is no escape stays as it is, backslash included.
@@ -27,8 +69,8 @@ std::string unescape(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     char next = text[i] == '\\' && i + 1 < text.size() ? text[i + 1] : '\0';
     std::size_t letter = next == '\0' ? std::string_view::npos : letters.find(next);
-    bool three_octal =
-        next == '0' && i + 4 < text.size() && octal(text[i + 2]) && octal(text[i + 3]) && octal(text[i + 4]);
+    bool three_octal = next == '0' && i + 4 < text.size() && text[i + 2] < '4' && octal(text[i + 2]) &&
+                       octal(text[i + 3]) && octal(text[i + 4]);
     if (letter != std::string_view::npos) {
       out += meanings[letter];
       ++i;
@@ -36,8 +78,12 @@ std::string unescape(std::string_view text) {
       out += "$$";
       ++i;
     } else if (three_octal) {
-      out += static_cast<char>((text[i + 2] - '0') * 64 + (text[i + 3] - '0') * 8 + (text[i + 4] - '0'));
+      append_utf8(out, static_cast<unsigned>((text[i + 2] - '0') * 64 + (text[i + 3] - '0') * 8 +
+                                             (text[i + 4] - '0')));
       i += 4;
+    } else if (next == '0') {
+      out += '\\';  // the reference forgets the digit of an octal escape that is none
+      ++i;
     } else {
       out += text[i];
     }
@@ -80,6 +126,8 @@ class DotenvParser {
         skip_line();
       } else if (rest_[0] == '\n' || blank(rest_[0])) {
         advance(1);
+      } else if (const std::size_t bytes = far_blank(rest_, true)) {
+        advance(bytes);
       } else {
         return true;
       }
@@ -87,23 +135,36 @@ class DotenvParser {
     return false;
   }
 
+  void skip_blanks() {
+    while (!rest_.empty()) {
+      const std::size_t bytes = blank(rest_[0]) ? 1 : far_blank(rest_, false);
+      if (bytes == 0) return;
+      advance(bytes);
+    }
+  }
+
   /// One `KEY=value` or `KEY`. False: it was refused and what is left of its line means nothing.
   bool statement() {
-    if (rest_.starts_with("export") && rest_.size() > 6 && blank(rest_[6])) {
+    if (rest_.starts_with("export") && rest_.size() > 6 && (blank(rest_[6]) || rest_[6] == '\n') &&
+        rest_[6] != '\v') {
       advance(6);
-      while (!rest_.empty() && blank(rest_[0])) advance(1);
+      skip_blanks();
+      if (rest_.starts_with('\n')) return true;
     }
     std::size_t end = rest_.find_first_of("=:\n");
     bool inherited = end == std::string_view::npos || rest_[end] == '\n';
-    std::string_view key = trim_end(rest_.substr(0, end));
-    for (char c : key) {
-      if (blank(c))
-        return refuse(line_, fmt::format("'{}': a name cannot hold a blank", key), "write KEY=value");
-      if (!key_character(c)) {
-        return refuse(line_, fmt::format("'{}': a name cannot hold '{}'", key, c),
-                      "names are letters, digits, '_', '.', '-', '[' and ']'");
-      }
+    std::string_view written = rest_.substr(0, end);
+    for (char c : written) {
+      if (key_character(c)) continue;
+      return refuse(line_, fmt::format("'{}': a name cannot hold '{}'", trim_end(written), c),
+                    "names are letters, digits, '_', '.', '-', '[' and ']'");
     }
+    if (has_sign(written))
+      return refuse(line_, fmt::format("'{}': a name cannot hold a sign that is no letter", written),
+                    "remove it");
+    std::string_view key = trim_end(written);
+    if (key.find(' ') != std::string_view::npos)
+      return refuse(line_, fmt::format("'{}': a name cannot hold a blank", key), "write KEY=value");
     if (key.empty()) return refuse(line_, "a value without a name", "write KEY=value");
 
     if (inherited) {
@@ -113,7 +174,7 @@ class DotenvParser {
     }
     std::string name(key);
     advance(end + 1);
-    while (!rest_.empty() && blank(rest_[0])) advance(1);
+    skip_blanks();
     if (rest_.starts_with('"') || rest_.starts_with('\'')) return quoted(name);
 
     std::string_view value = rest_.substr(0, rest_.find('\n'));
@@ -173,6 +234,7 @@ class DotenvParser {
 
 void parse_raw(std::string_view bytes, const std::string& file, const Lookup& outside,
                std::map<std::string, std::string>& variables, Findings& findings) {
+  if (bytes.starts_with("\xef\xbb\xbf")) bytes.remove_prefix(3);
   for (int line = 1; !bytes.empty(); ++line) {
     std::string_view text = bytes.substr(0, bytes.find('\n'));
     bytes.remove_prefix(std::min(text.size() + 1, bytes.size()));

@@ -301,6 +301,8 @@ class Reading {
                                   .unset = unset_,
                                   .use = loaded_.variables};
     merged_ = merge_documents(std::move(project_.files), sources().project_dir, known_, options, findings_);
+    if (merged_.members.empty() && findings_.problems.empty())
+      findings_.misshape({shown(sources().files.front(), sources().project_dir), 0, 0}, "the file is empty");
   }
 
   void report_unset() { app::report_unset(unset_, options_.release, project_.environment, findings_); }
@@ -346,7 +348,11 @@ class Reading {
 
   void print() {
     root_ = merged_;
-    if (options_.steps.normalise) complete();
+    if (options_.steps.normalise) {
+      complete();
+    } else {
+      root_.set("name", Node::string(project_.name, root_.where));
+    }
     root_ = as_printed(root_, findings_);
     inactive_ = remove_inactive(root_, sources().profiles);
     if (options_.steps.check_consistency) check_consistency(root_, inactive_, findings_);

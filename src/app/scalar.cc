@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -40,10 +41,10 @@ std::optional<Node> resolve_word(std::string_view text) {
   return std::nullopt;
 }
 
-/// Reads one or more digits, up to `most`.
-bool take_digits(std::string_view& text, std::size_t most) {
+/// Reads one or more digits.
+bool take_digits(std::string_view& text) {
   std::size_t n = 0;
-  while (n < text.size() && n < most && digit(text[n])) ++n;
+  while (n < text.size() && digit(text[n])) ++n;
   text.remove_prefix(n);
   return n > 0;
 }
@@ -54,19 +55,47 @@ bool take(std::string_view& text, char c) {
   return true;
 }
 
-/// 2024-1-2, or with a time after `T`, `t` or a blank.
+/// Reads a number of one digit or two that is not under `least` or over `most`.
+std::optional<int> take_number(std::string_view& text, int least, int most) {
+  int value = 0;
+  std::size_t n = 0;
+  for (; n < text.size() && n < 2 && digit(text[n]); ++n) value = value * 10 + (text[n] - '0');
+  text.remove_prefix(n);
+  return n > 0 && value >= least && value <= most ? std::optional(value) : std::nullopt;
+}
+
+/// +01:00
+bool is_zone(std::string_view text) {
+  if (text == "Z") return true;
+  const bool digits =
+      text.size() == 6 && digit(text[1]) && digit(text[2]) && digit(text[4]) && digit(text[5]);
+  return digits && (text[0] == '+' || text[0] == '-') && text[3] == ':' && text.substr(1, 2) <= "24" &&
+         text[4] < '6';
+}
+
+/// 2024-1-2; or with a time and a zone after `T` or `t`, or with a time alone after a blank.
 bool is_timestamp(std::string_view text) {
   if (text.size() < 6 || !std::all_of(text.begin(), text.begin() + 4, digit)) return false;
+  int year = 0;
+  std::from_chars(text.data(), text.data() + 4, year);
   text.remove_prefix(4);
-  if (!take(text, '-') || !take_digits(text, 2) || !take(text, '-') || !take_digits(text, 2)) return false;
+  if (!take(text, '-')) return false;
+  const auto month = take_number(text, 1, 12);
+  if (!month || !take(text, '-')) return false;
+  const auto day = take_number(text, 1, 31);
+  if (!day) return false;
+  const std::chrono::year_month_day date{std::chrono::year(year),
+                                         std::chrono::month(static_cast<unsigned>(*month)),
+                                         std::chrono::day(static_cast<unsigned>(*day))};
+  if (!date.ok()) return false;
   if (text.empty()) return true;
-  if (!take(text, 'T') && !take(text, 't') && !take(text, ' ')) return false;
-  if (!take_digits(text, 2) || !take(text, ':') || !take_digits(text, 2) || !take(text, ':')) return false;
-  if (!take_digits(text, 2)) return false;
-  if (take(text, '.') && !take_digits(text, 9)) return false;
-  if (text.empty() || text == "Z") return true;
-  if (!take(text, '+') && !take(text, '-')) return false;
-  return take_digits(text, 2) && take(text, ':') && take_digits(text, 2) && text.empty();
+  const bool zoned = take(text, 'T') || take(text, 't');
+  if (!zoned && !take(text, ' ')) return false;
+  if (!take_number(text, 0, 23) || !take(text, ':') || !take_number(text, 0, 59) || !take(text, ':') ||
+      !take_number(text, 0, 59))
+    return false;
+  if ((take(text, '.') || take(text, ',')) && !take_digits(text)) return false;
+  return zoned ? is_zone(text) : text.empty();
 }
 
 std::optional<Node> resolve_integer(std::string_view text) {
@@ -97,15 +126,14 @@ std::optional<Node> resolve_integer(std::string_view text) {
 
 /// [-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?
 bool is_real(std::string_view text) {
-  constexpr auto all = std::string_view::npos;
   if (!take(text, '-')) take(text, '+');
-  bool whole = take_digits(text, all);
-  bool fraction = take(text, '.') && take_digits(text, all);
+  bool whole = take_digits(text);
+  bool fraction = take(text, '.') && take_digits(text);
   if (!whole && !fraction) return false;
   if (text.empty()) return true;
   if (!take(text, 'e') && !take(text, 'E')) return false;
   if (!take(text, '-')) take(text, '+');
-  return take_digits(text, all) && text.empty();
+  return take_digits(text) && text.empty();
 }
 
 }  // namespace

@@ -24,14 +24,23 @@ std::size_t name_length(std::string_view text) {
   return n;
 }
 
-/// `text` begins after `${`: the position of the brace that closes it. Braces inside must balance.
+/// `text` begins after `${`: the position of the brace that closes it. A word ends before its line does, at
+/// the brace that balances, or at the line's last where none does; the character after a brace that opens
+/// counts for nothing. So the reference has it.
 std::size_t closing_brace(std::string_view text) {
+  const std::size_t length = name_length(text);
+  if (length > 0 && text.substr(length).starts_with('}')) return length;
+  const std::size_t last = text.substr(0, text.find('\n')).rfind('}');
+  if (last == std::string_view::npos || last <= length) return std::string_view::npos;
   int open = 1;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '{') ++open;
+  for (std::size_t i = 1; i < last; ++i) {
     if (text[i] == '}' && --open == 0) return i;
+    if (text[i] == '{') {
+      ++open;
+      ++i;
+    }
   }
-  return std::string_view::npos;
+  return last;
 }
 
 class Substitution {
@@ -57,7 +66,9 @@ class Substitution {
         text.remove_prefix(1);
         std::size_t close = closing_brace(text);
         if (close == std::string_view::npos)
-          return fail(fmt::format("'${{{}' has no closing brace", text.substr(0, 60)));
+          return fail(fmt::format("'${{{}' has no closing brace{}",
+                                  text.substr(0, std::min<std::size_t>(text.find('\n'), 60)),
+                                  text.find('}') == std::string_view::npos ? "" : " on its line"));
         out += braced(text.substr(0, close), used, depth);
         text.remove_prefix(close + 1);
       } else if (std::size_t length = name_length(text)) {

@@ -202,11 +202,30 @@ class Composer {
     Node node = plain || explicit_core ? resolve_scalar(text) : Node::string(std::string(text), {});
     node.tag = merge_tag(tag);
     node.where = where(event_->start_mark);
+    if (explicit_core) make_tagged(node, tag.substr(core.size()), text);
     if (text.find('\0') != std::string_view::npos) {
       findings_.misshape(node.where, "a value may not hold a NUL byte: no variable, argument or path can");
       node.text.clear();
     }
     return node;
+  }
+
+  /// A tag says what a scalar must be; an integer is a float where it says so.
+  void make_tagged(Node& node, std::string_view tag, std::string_view text) {
+    using enum Node::Kind;
+    const std::pair<std::string_view, Node::Kind> kinds[] = {
+        {"null", null}, {"bool", boolean}, {"int", integer}, {"float", real}, {"timestamp", timestamp}};
+    for (const auto& [name, kind] : kinds) {
+      if (tag != name || node.is(kind)) continue;
+      if (kind == real && node.is(integer)) {
+        node.kind = real;
+        node.text = print_real(node.real);
+      } else {
+        findings_.misshape(node.where,
+                           fmt::format("'{}' is {}, and its tag says !!{}", text, describe(node.kind), tag),
+                           "remove the tag");
+      }
+    }
   }
 
   Node sequence(int depth) {
