@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <charconv>
 #include <map>
 
 #include "api/handlers.h"
@@ -18,15 +17,6 @@ constexpr auto kSlice = 200ms;
 constexpr auto kDestroyTimeout = 5min;
 
 const std::string& app_of(const net::Request& request) { return request.parameters.at(0); }
-
-std::int64_t parse_number(std::string_view text, std::string_view what) {
-  std::int64_t number = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number < 0) {
-    throw Error(Error::invalid, fmt::format("'{}' is no {}", text, what));
-  }
-  return number;
-}
 
 /// "v3" or "3".
 int release_number(std::string_view text) {

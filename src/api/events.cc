@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <deque>
 
 #include "api/handlers.h"
@@ -15,15 +14,6 @@ using namespace std::chrono_literals;
 
 // How long a change of a release, which the supervisor does not tell, may go unnoticed.
 constexpr auto kSlice = 200ms;
-
-std::int64_t parse_number(std::string_view text, std::string_view what) {
-  std::int64_t number = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number < 0) {
-    throw Error(Error::invalid, fmt::format("'{}' is no {}", text, what));
-  }
-  return number;
-}
 
 /// How far a stream has come: the last that was told of instances and of releases. Its text is an event's id.
 struct Position {

@@ -1,5 +1,6 @@
 #include "api/handlers.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -13,15 +14,6 @@
 namespace holdall::api {
 namespace {
 
-std::size_t parse_count(const std::string& text, std::string_view name) {
-  std::size_t count = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    throw Error(Error::invalid, std::string(name) + "=" + text + " is no count");
-  }
-  return count;
-}
-
 LogQuery parse_log_query(const net::Request& request) {
   LogQuery query{.app = request.parameters.at(0)};
   std::string services = request.parameter("service").value_or("");
@@ -30,7 +22,8 @@ LogQuery parse_log_query(const net::Request& request) {
     query.services.insert(services.substr(at, comma - at));
     at = comma + 1;
   }
-  if (auto tail = request.parameter("tail")) query.tail = parse_count(*tail, "tail");
+  if (auto tail = request.parameter("tail"))
+    query.tail = static_cast<std::size_t>(parse_number(*tail, "count"));
   query.follow = request.parameter("follow") == "1";
   if (auto from = request.parameter("from")) query.from = parse_cursors(*from);
   return query;
@@ -39,6 +32,15 @@ LogQuery parse_log_query(const net::Request& request) {
 Json pid(int pid) { return Json::object({{"pid", pid}}); }
 
 }  // namespace
+
+std::int64_t parse_number(std::string_view text, std::string_view what) {
+  std::int64_t number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < 0) {
+    throw Error(Error::invalid, fmt::format("'{}' is no {}", text, what));
+  }
+  return number;
+}
 
 Handlers::Handlers(Parts parts, Options options, const Access& access, People& people, Calls& calls,
                    Visits& visits)

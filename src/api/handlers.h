@@ -13,6 +13,9 @@
 
 namespace holdall::api {
 
+/// A number of a request, none below 0. Throws `invalid`: "'x' is no WHAT".
+std::int64_t parse_number(std::string_view text, std::string_view what);
+
 /// What answers each route: parse, call, answer. The routes' table in api.cc says which is which.
 class Handlers {
  public:

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "api/calls.h"
 #include "api/handlers.h"
@@ -39,11 +38,8 @@ std::vector<std::string> apps_of(const Json& body) {
 }
 
 std::size_t count_of(const net::Request& request) {
-  std::string text = request.parameter("n").value_or(std::to_string(kCallsShown));
-  std::size_t count = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (error == std::errc() && end == text.data() + text.size()) return std::min(count, kMostCallsShown);
-  throw Error(Error::invalid, fmt::format("n={} is no count", text));
+  const std::optional<std::string> n = request.parameter("n");
+  return n ? std::min(static_cast<std::size_t>(parse_number(*n, "count")), kMostCallsShown) : kCallsShown;
 }
 
 }  // namespace
