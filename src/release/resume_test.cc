@@ -212,6 +212,23 @@ TEST_CASE(
   CHECK(house.targets() == Strings{"hello/web@v1#1"});
 }
 
+TEST_CASE("a watch ends with a last look at every new instance, however long ago the one before was") {
+  for (const Health found : {Health::ready, Health::unready}) {
+    House house;
+    house.run(house.web("grey"));
+    Request watched = house.web("green");
+    watched.model["services"]["web"]["deploy"]["update_config"]["monitor"] = "10s";
+    const int number = house.deploy(watched);
+    house.follow_to(number, "watch");
+    house.supervisor.stop_answering();
+    house.clock.advance(std::chrono::seconds(10));
+    CHECK(stands_still(house, number));
+    house.supervisor.set({"hello/web@v2"}, 1, found, found == Health::ready ? "" : "GET /up answered 500");
+    CHECK(house.finish(number).step == (found == Health::ready ? Step::live : Step::failed));
+    CHECK(house.targets() == Strings{found == Health::ready ? "hello/web@v2#1" : "hello/web@v1#1"});
+  }
+}
+
 TEST_CASE("after a reboot in the watch, a version that is ready again stays") {
   House house;
   const int number = reboot_in_the_watch(house);

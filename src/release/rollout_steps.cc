@@ -264,9 +264,15 @@ void Rollout::watch() {
     }
   } else {
     const Instant until = *switched + monitor();
-    // They may have failed while no control looked, so each has to pass a probe of this one.
+    // They may have failed while no control looked, or one that got no time to: each has to pass a last
+    // probe.
+    bool looked = false;
     const auto stood = [&](const supervise::Snapshot& snapshot) {
-      return context_.clock.now() >= until && all_settled(snapshot);
+      if (context_.clock.now() < until) return false;
+      if (looked) return all_settled(snapshot);
+      looked = true;
+      for (const std::string& service : fresh_) context_.supervisor.look_again(row_.groups.at(service));
+      return all_settled(*context_.supervisor.snapshot());
     };
     if (!stands_until(stood, until)) return;
   }

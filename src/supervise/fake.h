@@ -53,6 +53,8 @@ class FakeSupervisor final : public Supervisor {
       for (InstanceStatus& one : all) one.confirmed = one.health != Health::ready;
     });
   }
+  /// From now on nobody hears what a probe found, until `set` says it.
+  void stop_answering() { answers_ = false; }
   /// The slot is started again: another instance, one restart more.
   void restart(const GroupId& group, int slot) {
     change([&](std::vector<InstanceStatus>& all) {
@@ -150,6 +152,15 @@ class FakeSupervisor final : public Supervisor {
     calls_.push_back((closely ? "closely " : "loosely ") + group.value);
   }
 
+  void look_again(const GroupId& group) override {
+    if (answers_) return;
+    change([&](std::vector<InstanceStatus>& all) {
+      for (InstanceStatus& one : all) {
+        if (one.group == group && one.health == Health::ready) one.confirmed = false;
+      }
+    });
+  }
+
   std::vector<Group> wanted() const override {
     std::lock_guard lock(mutex_);
     std::vector<Group> all;
@@ -229,6 +240,7 @@ class FakeSupervisor final : public Supervisor {
   std::shared_ptr<const Snapshot> snapshot_;
   std::map<GroupId, Group> wanted_;
   std::map<std::string, Begin> begins_;
+  bool answers_ = true;
   bool keep_stopping_ = false;
   std::uint16_t next_port_ = 40'001;
   std::vector<std::string> calls_;

@@ -160,6 +160,14 @@ void Reconciler::watch_closely(const GroupId& group, bool closely) {
   }
 }
 
+void Reconciler::look_again(const GroupId& group) {
+  auto found = groups_.find(group);
+  if (found == groups_.end()) return;
+  for (auto& [at, slot] : found->second.tries) {
+    if (slot.watch) slot.watch->look_again(clock_.now());
+  }
+}
+
 void Reconciler::observe() {
   std::vector<engine::Instance> all = engine_.observe();
   for (auto& [id, in] : groups_) in.observed.clear();

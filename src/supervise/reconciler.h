@@ -32,6 +32,7 @@ class Reconciler {
   void unwant(const GroupId& group);
   void resize(const GroupId& group, int replicas);
   void watch_closely(const GroupId& group, bool closely);
+  void look_again(const GroupId& group);
   void let_go(const InstanceId& instance);
 
   /// Looks at the engine; to be called when its descriptor is readable.

@@ -86,7 +86,8 @@ struct InstanceStatus {
   int slot = 0;
   int restarts = 0;  ///< how often this slot was started again
   Health health = Health::starting;
-  bool confirmed = true;  ///< false: ready as a former control found it; no probe of this one has passed yet
+  bool confirmed = true;  ///< false: ready as a former control found it, or as it was before `look_again`,
+                          ///< and no probe has passed since
   net::Address address;
   /// Why it is not ready, for people: "exited with code 3, 120 ms after start", "listens on 127.0.0.1:3000,
   /// expected 0.0.0.0:41873 ($PORT)", "GET /up answered 500, expected 200-399". Empty when ready.
@@ -148,6 +149,10 @@ class Supervisor {
 
   /// Probes by `interval` while true (a release looks), by `later_interval` else. New groups begin with true.
   virtual void watch_closely(const GroupId& group, bool closely) = 0;
+
+  /// Probes the group's ready instances at once: until one has passed, the snapshot shows it as not
+  /// `confirmed`, from the return of this call on. Unknown ids are no error.
+  virtual void look_again(const GroupId& group) = 0;
 
   /// An instance that was `leaving` has nothing left to finish, and is stopped now. Unknown ids are no error.
   virtual void let_go(const InstanceId& instance) = 0;

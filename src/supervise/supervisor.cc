@@ -69,6 +69,13 @@ class Running final : public Supervisor {
     call([&] { reconciler_.watch_closely(group, closely); });
   }
 
+  void look_again(const GroupId& group) override {
+    call([&] {
+      reconciler_.look_again(group);
+      publish();
+    });
+  }
+
   void let_go(const InstanceId& instance) override {
     call([&] { reconciler_.let_go(instance); });
   }

@@ -162,6 +162,12 @@ void Watch::set_closely(bool closely, Instant now) {
   if (probe_at_ != Instant::max() && !probing_) schedule(now);
 }
 
+void Watch::look_again(Instant now) {
+  if (gate_.kind == Gate::Kind::running || health_ != Health::ready) return;
+  confirmed_ = false;
+  if (!probing_) probe_at_ = now;
+}
+
 void Watch::time_passed(Instant now) {
   if (health_ != Health::starting || now < give_up_at_) return;
   std::string why = !reason_.empty()        ? reason_

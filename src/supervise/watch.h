@@ -32,10 +32,11 @@ class Watch {
   void probe_ended(const Verdict& verdict, Instant now);
   void listens_on(const std::vector<engine::Listener>& listeners, const net::Address& expected, Instant now);
   void set_closely(bool closely, Instant now);
+  void look_again(Instant now);   ///< what is ready has to pass another probe, at once, to be confirmed
   void time_passed(Instant now);  ///< may give up
 
   Health health() const { return health_; }      ///< starting, ready, unready, or failed: it is to be stopped
-  bool confirmed() const { return confirmed_; }  ///< a probe has passed, or there is none to pass
+  bool confirmed() const { return confirmed_; }  ///< a probe has passed that was to, or there is none to pass
   const std::string& reason() const { return reason_; }
   bool wrong_listener() const { return wrong_since_.has_value(); }
   std::optional<Instant> accepted_at() const { return accepted_at_; }

@@ -240,6 +240,23 @@ TEST_CASE("a passing probe confirms what was adopted; what is never probed needs
   CHECK(Watch(Gate{}, false, Health::ready, kStart, kStart + 1h).confirmed());
 }
 
+TEST_CASE("who is looked at again has to pass another probe, at once; what is never probed has not") {
+  Probed p(http());
+  p.probe(kStart, {.accepted = true, .passed = true, .failure = ""});
+  CHECK(p.watch.confirmed());
+  CHECK_FALSE(p.watch.probe_due(kStart + 1ms));
+  p.watch.look_again(kStart + 1ms);
+  CHECK_FALSE(p.watch.confirmed());
+  CHECK(p.watch.health() == Health::ready);
+  p.probe(kStart + 1ms, k500);
+  CHECK_FALSE(p.watch.confirmed());
+  p.probe(p.watch.due(), {.accepted = true, .passed = true, .failure = ""});
+  CHECK(p.watch.confirmed());
+  Watch running(Gate{}, false, Health::ready, kStart, kStart);
+  running.look_again(kStart);
+  CHECK(running.confirmed());
+}
+
 TEST_CASE("an adopted instance that was starting gets a probe before its time is over") {
   Watch watch(http(), false, Health::starting, kStart, kStart + 1h);
   watch.executed(kStart);
