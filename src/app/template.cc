@@ -65,6 +65,8 @@ class Substitution {
       } else if (text.starts_with('{')) {
         text.remove_prefix(1);
         std::size_t close = closing_brace(text);
+        // Without a name there is nothing to close: that is what is said of it.
+        if (name_length(text) == 0) close = std::min(close, text.find('}'));
         if (close == std::string_view::npos)
           return fail(fmt::format("'${{{}' has no closing brace{}",
                                   text.substr(0, std::min<std::size_t>(text.find('\n'), 60)),
