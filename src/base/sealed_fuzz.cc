@@ -20,6 +20,8 @@ void edit(SealedFile file, std::string_view text, std::span<const PrivateKey> ke
   for (const Recipient& one : file.recipients()) {
     if (one.name == "fuzzer") return;
   }
+  // A value for this key that stands under another recipient's name: it would open once nobody has the key.
+  if (!file.openable(kApp, keys).empty()) return;
   file.set_recipient({"fuzzer", keys.front().public_key()});
   expect(file.openable(kApp, keys).empty());
   try {
