@@ -16,12 +16,7 @@ Json service(const ProjectInMemory& project, std::string_view name) {
 }
 
 std::string refusal(const ProjectInMemory& project) {
-  try {
-    project.read();
-    return "";
-  } catch (const Error& error) {
-    return error.what();
-  }
+  return ProjectInMemory::refusal([&] { project.read(); });
 }
 
 std::vector<std::string> texts(const Json& list) {

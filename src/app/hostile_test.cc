@@ -28,15 +28,11 @@ std::string times(int count, std::string_view text) {
 
 /// What a project is refused with; empty if it is read.
 std::string refusal(const ProjectInMemory& project) {
-  try {
+  return ProjectInMemory::refusal([&] {
     const Loaded loaded = project.read();
     CHECK(!to_yaml(loaded.model).empty());
     CHECK(!to_json_text(loaded.model).empty());
-    return "";
-  } catch (const Error& error) {
-    CHECK(error.kind() == Error::invalid);
-    return error.what();
-  }
+  });
 }
 
 bool says(const std::string& refusal, std::string_view what) {

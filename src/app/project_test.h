@@ -37,8 +37,13 @@ struct ProjectInMemory {
 
   /// The text of its refusal; empty if it is accepted.
   std::string refusal() const {
+    return refusal([&] { load(); });
+  }
+
+  /// The same, of what is done with it.
+  static std::string refusal(auto work) {
     try {
-      load();
+      work();
       return "";
     } catch (const Error& error) {
       CHECK(error.kind() == Error::invalid);

@@ -53,11 +53,11 @@ struct House {
   }
 
   /// hello, one service `web` behind hello.localhost.
-  Request web(const std::string& mood, int replicas = 1) {
-    Request wanted =
-        request(R"("web": {"command": ["serve"], "environment": {"MOOD": ")" + mood +
-                R"("}, "deploy": {"replicas": )" + std::to_string(replicas) +
-                R"(, "update_config": {"monitor": "0s"}}, "x-holdall": {"route": "hello.localhost"}})");
+  Request web(const std::string& mood, int replicas = 1, const std::string& monitor = "0s") {
+    Request wanted = request(R"("web": {"command": ["serve"], "environment": {"MOOD": ")" + mood +
+                             R"("}, "deploy": {"replicas": )" + std::to_string(replicas) +
+                             R"(, "update_config": {"monitor": ")" + monitor +
+                             R"("}}, "x-holdall": {"route": "hello.localhost"}})");
     wanted.places["services.web.environment.MOOD"] = "compose.yaml:14";
     return wanted;
   }
@@ -81,6 +81,13 @@ struct House {
         if (event.kind == kind || event.kind == "done" || event.kind == "failed") return all;
       }
     }
+  }
+
+  /// A release of `web` that is in its watch, of ten seconds: its number.
+  int deploy_to_watch(const std::string& mood) {
+    const int number = deploy(web(mood, 1, "10s"));
+    follow_to(number, "watch");
+    return number;
   }
 
   Release finish(int number, const std::string& app = "hello") {

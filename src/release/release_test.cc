@@ -153,10 +153,7 @@ TEST_CASE(
 TEST_CASE("a version that turns unready in the watch is taken back by one publish of the old table") {
   House house;
   house.run(house.web("grey"));
-  Request watched = house.web("green");
-  watched.model["services"]["web"]["deploy"]["update_config"]["monitor"] = "10s";
-  const int number = house.deploy(watched);
-  house.follow_to(number, "watch");
+  const int number = house.deploy_to_watch("green");
   CHECK(house.targets() == Strings{"hello/web@v2#1"});
   house.supervisor.set({"hello/web@v2"}, 1, Health::unready, "GET /up answered 500, expected 200-399");
   const Release failed = house.finish(number);
@@ -169,10 +166,7 @@ TEST_CASE("a version that turns unready in the watch is taken back by one publis
 
 TEST_CASE("a version that is started again in the watch has failed, ready or not") {
   House house;
-  Request watched = house.web("green");
-  watched.model["services"]["web"]["deploy"]["update_config"]["monitor"] = "10s";
-  const int number = house.deploy(watched);
-  house.follow_to(number, "watch");
+  const int number = house.deploy_to_watch("green");
   house.supervisor.restart({"hello/web@v1"}, 1);
   CHECK(house.finish(number).step == Step::failed);
   CHECK_FALSE(house.releases->status("hello").serving.has_value());
@@ -182,10 +176,7 @@ TEST_CASE("a version that is started again in the watch has failed, ready or not
 TEST_CASE("the old instances run until the watch is over") {
   House house;
   house.run(house.web("grey"));
-  Request watched = house.web("green");
-  watched.model["services"]["web"]["deploy"]["update_config"]["monitor"] = "10s";
-  const int number = house.deploy(watched);
-  house.follow_to(number, "watch");
+  const int number = house.deploy_to_watch("green");
   house.clock.advance(std::chrono::milliseconds(9'999));
   CHECK(house.wanted() == Strings{"hello/web@v1", "hello/web@v2"});
   house.clock.advance(std::chrono::milliseconds(1));
@@ -270,10 +261,7 @@ TEST_CASE("a cancel before the switch takes the release back; after it, it is a 
   CHECK(house.wanted() == Strings{"hello/web@v1"});
 
   house.supervisor.begins("web", Health::ready);
-  Request watched = house.web("blue");
-  watched.model["services"]["web"]["deploy"]["update_config"]["monitor"] = "10s";
-  const int late = house.deploy(watched);
-  house.follow_to(late, "watch");
+  const int late = house.deploy_to_watch("blue");
   CHECK_THROWS_AS(house.releases->cancel("hello", "uid 0 (root)"), Error);
   house.clock.advance(std::chrono::seconds(10));
   CHECK(house.finish(late).step == Step::live);

@@ -161,10 +161,7 @@ namespace {
 /// hello v1 serves, v2 is in its watch when control ends.
 int end_in_the_watch(House& house) {
   house.run(house.web("grey"));
-  Request watched = house.web("green");
-  watched.model["services"]["web"]["deploy"]["update_config"]["monitor"] = "10s";
-  const int number = house.deploy(watched);
-  house.follow_to(number, "watch");
+  const int number = house.deploy_to_watch("green");
   house.releases.reset();
   return number;
 }
@@ -216,10 +213,7 @@ TEST_CASE("a watch ends with a last look at every new instance, however long ago
   for (const Health found : {Health::ready, Health::unready}) {
     House house;
     house.run(house.web("grey"));
-    Request watched = house.web("green");
-    watched.model["services"]["web"]["deploy"]["update_config"]["monitor"] = "10s";
-    const int number = house.deploy(watched);
-    house.follow_to(number, "watch");
+    const int number = house.deploy_to_watch("green");
     house.supervisor.stop_answering();
     house.clock.advance(std::chrono::seconds(10));
     CHECK(stands_still(house, number));

@@ -331,13 +331,13 @@ def a_share_of_a_processor_holds_and_systemd_takes_no_limit_away():
     held = lambda: [value('busy', file) for file in ('cpu.max', 'memory.max', 'pids.max')]
     assert held() == ['30000 100000', str(64 << 20), '30'], held()
 
-    def used():
-        return int(dict(line.split() for line in value('busy', 'cpu.stat').splitlines())['usage_usec']) / 1e6
-    start, began = used(), time.monotonic()
+    def spent(what):
+        return int(dict(line.split() for line in value('busy', 'cpu.stat').splitlines())[what])
+    used, periods, began = spent('usage_usec'), spent('nr_periods'), time.monotonic()
     # What has systemd write down anew which controllers the slice has.
     run('systemctl', 'daemon-reload')
-    time.sleep(2)
-    share = (used() - start) / (time.monotonic() - began)
+    wait('twenty periods of its limit', lambda: spent('nr_periods') >= periods + 20)
+    share = (spent('usage_usec') - used) / 1e6 / (time.monotonic() - began)
     assert held() == ['30000 100000', str(64 << 20), '30'], held()
     assert 0 < share < 0.4, share
     run('holdall', 'apps', 'destroy', 'busy', '-y')
